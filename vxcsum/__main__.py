@@ -1,0 +1,6 @@
+"""``python -m vxcsum``."""
+
+from vxcsum.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The optional libraries, each behind one function.
+
+An optional library is imported when it is first needed, and its absence is told with the
+line which installs it. No other module imports one of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from vxcsum.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["fsspec", "lz4_frame", "zstd"]
+
+
+def _load(module: str, *, extra: str, purpose: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f'{purpose} needs an optional library: pip install "vxcsum[{extra}]"'
+        raise MissingDependencyError(message) from error
+
+
+def zstd() -> ModuleType:
+    """Return the Zstandard module, ``compression.zstd`` or ``backports.zstd``.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``ZstdDecompressor``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If neither can be imported.
+    """
+    if sys.version_info >= (3, 14):
+        try:
+            return importlib.import_module("compression.zstd")
+        except ImportError:  # a Python built without it
+            pass
+    return _load("backports.zstd", extra="zstd", purpose="reading zstd-compressed captures")
+
+
+def lz4_frame() -> ModuleType:
+    """Return the module ``lz4.frame``.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``LZ4FrameDecompressor``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("lz4.frame", extra="lz4", purpose="reading lz4-compressed captures")
+
+
+def fsspec() -> ModuleType:
+    """Return the module ``fsspec``.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``open_files``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("fsspec", extra="remote", purpose="opening URLs")

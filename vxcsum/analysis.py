@@ -1,0 +1,136 @@
+"""The functions that users call: `analyze`, `read_packets`, `iter_packets`."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from vxcsum._version import __version__
+from vxcsum.checksum.table import PacketTable, concatenate
+from vxcsum.errors import VxcsumError
+from vxcsum.pipeline import Reading
+from vxcsum.report.report import Report
+from vxcsum.rules.context import CaptureFacts, Network
+from vxcsum.rules.engine import diagnose, selected
+from vxcsum.rules.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from vxcsum.errors import CaptureError
+
+
+def analyze(
+    source: Any,
+    *,
+    ports: Collection[int] | None = None,
+    engine: str = "auto",
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] | None = None,
+    pre_nat: Iterable[str] = (),
+    on_error: Callable[[CaptureError], None] | None = None,
+) -> Report:
+    """Verify every checksum of some captures and name what went wrong.
+
+    Parameters
+    ----------
+    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    ports : collection of int, optional
+        UDP destination ports of VXLAN; the default set where None.
+    engine : {"auto", "native", "numpy"}
+        The kernel that dissects and sums.
+    select, ignore : iterable of str, optional
+        Rules by code or its beginning.
+    pre_nat : iterable of str
+        Addresses or networks that packets may have come from before NAT.
+    on_error : callable, optional
+        Is told of each input that cannot be read; without it the error is raised.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    CaptureError
+        An input that is no capture or cannot be read.
+
+    Warns
+    -----
+    TruncatedCaptureWarning
+        A capture that ends early; it is analysed up to there.
+    """
+    networks = networks_of(pre_nat)
+    selected(select, ignore)  # a wrong rule is told before the work, not after it
+    reading = Reading(source, ports=ports, engine=engine, on_error=on_error)
+    evidence = Evidence()
+    for table in reading.tables():
+        evidence.update(table)
+    facts = [
+        CaptureFacts(i.name, i.frames, i.snaplen, i.complete, i.damage, i.last_timestamp)
+        for i in reading.captures
+    ]
+    findings = diagnose(
+        evidence, facts, ports=reading.ports, pre_nat=networks, select=select, ignore=ignore
+    )
+    return Report(
+        version=__version__,
+        engine=reading.engine.NAME,
+        captures=reading.captures,
+        vxlan_ports=reading.ports,
+        evidence=evidence,
+        findings=findings,
+    )
+
+
+def iter_packets(
+    source: Any, *, ports: Collection[int] | None = None, engine: str = "auto"
+) -> Iterator[PacketTable]:
+    """Yield the frames of some captures in tables of bounded size.
+
+    Parameters
+    ----------
+    source, ports, engine
+        As for `analyze`.
+
+    Yields
+    ------
+    PacketTable
+        In the order of the captures; no table spans two of them.
+    """
+    return Reading(source, ports=ports, engine=engine).tables()
+
+
+def read_packets(
+    source: Any, *, ports: Collection[int] | None = None, engine: str = "auto"
+) -> PacketTable:
+    """Return all frames of some captures as one table, about 250 octets a frame.
+
+    Parameters
+    ----------
+    source, ports, engine
+        As for `analyze`.
+
+    Returns
+    -------
+    PacketTable
+    """
+    return concatenate(list(iter_packets(source, ports=ports, engine=engine)))
+
+
+def networks_of(addresses: Iterable[str]) -> tuple[Network, ...]:
+    """Return networks from addresses and CIDR notations.
+
+    Raises
+    ------
+    VxcsumError
+        One that is neither.
+    """
+    networks = []
+    for text in [addresses] if isinstance(addresses, str) else addresses:
+        try:
+            networks.append(ipaddress.ip_network(text, strict=False))
+        except ValueError as error:
+            problem = f"{text!r} is neither an address nor a network in CIDR notation"
+            raise VxcsumError(problem) from error
+    return tuple(networks)

@@ -1,0 +1,1 @@
+"""Judgement: ones-complement algebra and the status of every checksum."""

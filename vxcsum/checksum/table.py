@@ -1,0 +1,136 @@
+"""PacketTable: one row per frame, one NumPy column per fact or judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.checksum.algebra import expected_field
+from vxcsum.checksum.status import LAYERS, Layer, Status
+from vxcsum.packet.columns import FACTS, SLOTS, AnyArray, Bool, Columns
+from vxcsum.packet.ip import IPPROTO_UDP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Columns about the record itself, before any octet of the frame is looked at.
+RECORD_COLUMNS: dict[str, str] = {
+    "capture": "i4",  # which capture of the source, counted from 0
+    "frame_number": "i8",  # from 1 in each capture, as Wireshark counts
+    "timestamp": "M8[ns]",
+    "interface": "i4",
+    "linktype": "u2",
+    "caplen": "u4",
+    "origlen": "u4",
+    "fragment": "u1",  # 1: an IP fragment, 2: the packet inside VXLAN is one, 3: both
+}
+JUDGED_COLUMNS: dict[str, str] = {
+    f"{slot}_{what}": "u1" for slot in SLOTS for what in ("status", "reason")
+}
+STORED_COLUMNS: dict[str, str] = {**RECORD_COLUMNS, **FACTS, **JUDGED_COLUMNS}
+_ATTRIBUTES = ("found", "expected", "residual", "pseudo", "status", "reason")
+#: Columns computed on request: ``<layer>_<attribute>`` for each of the twelve layers.
+LAYER_COLUMNS: dict[str, tuple[Layer, str]] = {
+    f"{layer.name}_{attribute}": (layer, attribute)
+    for layer in LAYERS.values()
+    for attribute in _ATTRIBUTES
+    if not (attribute == "pseudo" and layer.slot.endswith("_ip"))
+}
+
+
+class PacketTable(Mapping[str, AnyArray]):
+    """The frames of a capture, or of one block of it, as columns.
+
+    ``table["inner_tcp_status"]`` is a column; ``table[mask]``, ``table[10:20]`` and
+    ``table[indices]`` are tables of some rows. Addresses are ``uint64[n, 2]`` (high, low; IPv4 as
+    ``::ffff:a.b.c.d``), times ``datetime64[ns]`` in UTC. Layer columns are 0 where the frame has
+    no such layer; its status column is then 0, too.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._rows = len(columns["frame_number"])
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the columns."""
+        yield from self._columns
+        yield from (name for name in LAYER_COLUMNS if name not in self._columns)
+
+    def keys(self) -> Any:
+        """Return the names of the columns."""
+        return dict.fromkeys(self).keys()
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a column."""
+        return name in self._columns or name in LAYER_COLUMNS
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a column by its name, or some rows as a table."""
+        if isinstance(key, str):
+            if key in self._columns:
+                return self._columns[key]
+            if key in LAYER_COLUMNS:
+                return self._layer_column(*LAYER_COLUMNS[key])
+            raise KeyError(key)
+        if isinstance(key, (int, np.integer)):
+            key = slice(key, key + 1 or None)
+        return PacketTable({name: column[key] for name, column in self._columns.items()})
+
+    def __eq__(self, other: object) -> bool:
+        """Tables are compared by identity; compare their columns."""
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<PacketTable: {self._rows:,} frames, {len(list(self))} columns>"
+
+    def layer_mask(self, layer: str) -> Bool:
+        """Return which frames have a checksum of a layer, ``bool[n]``."""
+        return self._mask(LAYERS[layer])
+
+    def _mask(self, layer: Layer) -> Bool:
+        mask: Bool = self._columns[f"{layer.slot}_status"] != Status.ABSENT
+        mask &= self._columns["kind"] == layer.kind
+        if layer.protocol is not None:
+            mask &= self._columns["inner_protocol"] == layer.protocol
+        return mask
+
+    def _layer_column(self, layer: Layer, attribute: str) -> AnyArray:
+        if attribute == "expected":
+            values = self._expected(layer)
+        else:
+            values = self._columns[f"{layer.slot}_{attribute}"]
+        column: AnyArray = values * self._mask(layer)
+        return column
+
+    def _expected(self, layer: Layer) -> AnyArray:
+        columns = self._columns
+        slot = layer.slot
+        udp = slot == "outer_udp" or layer.protocol == IPPROTO_UDP
+        expected = expected_field(columns[f"{slot}_found"], columns[f"{slot}_residual"], udp=udp)
+        known = (columns[f"{slot}_reason"] < 3) & (columns[f"{slot}_status"] != Status.UNVERIFIABLE)
+        column: AnyArray = expected * known
+        return column
+
+
+def concatenate(tables: Sequence[PacketTable]) -> PacketTable:
+    """Return one table with the rows of several."""
+    if len(tables) == 1:
+        return tables[0]
+    names = list(tables[0]._columns) if tables else list(STORED_COLUMNS)
+    if not tables:
+        return PacketTable(
+            {
+                name: np.zeros((0, 2), "u8") if code == "2u8" else np.zeros(0, code)
+                for name, code in STORED_COLUMNS.items()
+            }
+        )
+    return PacketTable({name: np.concatenate([table[name] for table in tables]) for name in names})

@@ -1,0 +1,146 @@
+"""``vxcsum analyze``: the main job."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vxcsum.analysis import analyze as run
+from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
+from vxcsum.packet.engine import ENGINES
+from vxcsum.pipeline import DEFAULT_PORTS
+from vxcsum.report.text import printable
+from vxcsum.rules.base import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vxcsum.errors import CaptureError
+
+_SEVERITIES = [severity.name.lower() for severity in Severity]
+
+
+def parse_ports(values: Sequence[str]) -> list[int] | None:
+    """Return the VXLAN ports of ``--port`` options; ``+NNNN`` adds to the default set."""
+    if not values:
+        return None
+    ports: list[int] = []
+    added: list[int] = []
+    for value in ",".join(values).split(","):
+        text = value.strip()
+        if not text.removeprefix("+").isascii() or not text.removeprefix("+").isdigit():
+            problem = f"{value!r} is no UDP port: wanted 1 to 65535, or +PORT to add one"
+            raise click.BadParameter(problem, param_hint="--port")
+        (added if text.startswith("+") else ports).append(int(text))
+    return [*(ports or DEFAULT_PORTS), *added]
+
+
+def _prefixes(values: Sequence[str]) -> list[str] | None:
+    return [part for value in values for part in value.split(",") if part.strip()] or None
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        problem = f"cannot write {path}: {error.strerror or error}"
+        raise VxcsumError(problem) from error
+
+
+def wants_color(*, no_color: bool) -> bool:
+    """Tell whether colours are wanted: only on a terminal, and never under NO_COLOR."""
+    return sys.stdout.isatty() and not no_color and not os.environ.get("NO_COLOR")
+
+
+@click.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option(
+    "--port",
+    multiple=True,
+    metavar="PORT",
+    help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option("--output", "-o", metavar="FILE", help="Write the report there.")
+@click.option("--select", multiple=True, metavar="RULES", help="Only these rules, by prefix.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Without these rules, by prefix.")
+@click.option(
+    "--pre-nat",
+    multiple=True,
+    metavar="ADDRESS|CIDR",
+    help="Where packets may have come from before NAT. Repeatable.",
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["never", *_SEVERITIES]),
+    default="error",
+    show_default=True,
+    help="Exit with status 1 on findings of this severity or worse.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
+@click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
+def analyze(
+    captures: tuple[str, ...],
+    port: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    pre_nat: tuple[str, ...],
+    engine: str,
+    fail_on: str,
+    *,
+    quiet: bool,
+    no_color: bool,
+) -> None:
+    """Verify all checksums of captures, and name what went wrong.
+
+    CAPTURE is a path, a glob, a directory, "-" for standard input, or a URL.
+    """
+    failed: list[CaptureError] = []
+
+    def tell(error: CaptureError) -> None:
+        failed.append(error)
+        click.echo(f"vxcsum: {printable(str(error))}", err=True)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TruncatedCaptureWarning)
+        report = run(
+            list(captures),
+            ports=parse_ports(port),
+            engine=engine,
+            select=_prefixes(select),
+            ignore=_prefixes(ignore),
+            pre_nat=[part for value in pre_nat for part in value.split(",")],
+            on_error=tell,
+        )
+    for warning in caught:
+        click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
+    if report.captures and not quiet:
+        color = output is None and wants_color(no_color=no_color)
+        text = report.to_json() if format_ == "json" else report.to_text(color=color)
+        if output is None:
+            click.echo(text, nl=False, color=color)
+        else:
+            write_whole(output, text)
+    if failed:
+        sys.exit(2)
+    if not report.captures:
+        problem = "no capture found in " + ", ".join(printable(name) for name in captures)
+        raise VxcsumError(problem)
+    worst = report.worst
+    if fail_on != "never" and worst is not None and worst >= Severity[fail_on.upper()]:
+        sys.exit(1)

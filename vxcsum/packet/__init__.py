@@ -1,0 +1,1 @@
+"""Facts: the kernels that dissect and sum, and the columns they fill."""

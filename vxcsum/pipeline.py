@@ -1,0 +1,177 @@
+"""From a source to judged tables: the one path that every face of vxcsum takes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.capture import open_capture
+from vxcsum.checksum.fragments import finish
+from vxcsum.checksum.table import PacketTable
+from vxcsum.errors import CaptureError, TruncatedCaptureWarning, VxcsumError
+from vxcsum.packet.engine import Engine, load_engine
+from vxcsum.source import open_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from vxcsum.capture import CaptureReader, FrameBlock
+    from vxcsum.packet.columns import AnyArray, Bool, Columns
+
+#: IANA 4789, Linux and flannel 8472, GPE 4790, Weave 6784, Kosmos 4876/4877/4866/4867, ACI 48879.
+DEFAULT_PORTS = (4789, 8472, 4790, 6784, 4876, 4877, 4866, 4867, 48879)
+BLOCK_OCTETS = 8 << 20
+
+_LINKTYPE_NAMES = {
+    0: "NULL",
+    1: "EN10MB",
+    12: "RAW",
+    14: "RAW",
+    101: "RAW",
+    108: "LOOP",
+    113: "LINUX_SLL",
+    228: "IPV4",
+    229: "IPV6",
+    276: "LINUX_SLL2",
+}
+
+
+@dataclass(slots=True)
+class CaptureInfo:
+    """What is to be said of one capture of a source."""
+
+    name: str
+    container: str
+    compression: str | None
+    linktypes: list[str] = field(default_factory=list)
+    frames: int = 0
+    octets: int = 0
+    snaplen: int = 0
+    complete: bool = True
+    damage: str | None = None
+    first_timestamp: int | None = None  # ns since 1970 UTC
+    last_timestamp: int | None = None
+
+
+def port_set(ports: Iterable[int] | None) -> tuple[int, ...]:
+    """Return VXLAN ports in ascending order; None stands for the default set."""
+    chosen = sorted(set(DEFAULT_PORTS if ports is None else ports))
+    for port in chosen:
+        if not 0 < port < 65536:
+            problem = f"{port} is no UDP port: wanted 1 to 65535"
+            raise VxcsumError(problem)
+    return tuple(chosen)
+
+
+class Reading:
+    """The captures of a source, as judged tables of bounded size.
+
+    Parameters
+    ----------
+    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    ports : collection of int, optional
+        UDP destination ports of VXLAN.
+    engine : {"auto", "native", "numpy"}
+    block_octets : int
+        Octets read at a time; nothing in the result depends on it.
+    on_error : callable, optional
+        Is told of an input that cannot be read; without it, the error is raised.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        ports: Collection[int] | None = None,
+        engine: str = "auto",
+        block_octets: int = BLOCK_OCTETS,
+        on_error: Callable[[CaptureError], None] | None = None,
+    ) -> None:
+        self.captures: list[CaptureInfo] = []
+        self.ports = port_set(ports)
+        self.engine: Engine = load_engine(engine)
+        self._source = source
+        self._block_octets = block_octets
+        self._on_error = on_error
+        self._is_port: Bool = np.zeros(65536, np.bool_)
+        self._is_port[list(self.ports)] = True
+
+    def tables(self) -> Iterator[PacketTable]:
+        """Yield tables in the order of the captures and their frames."""
+        streams = open_streams(self._source)
+        while True:
+            try:
+                stream = next(streams, None)
+            except CaptureError as error:
+                self._failed(error)
+                continue
+            if stream is None:
+                return
+            with stream:
+                try:
+                    reader = open_capture(stream, block_octets=self._block_octets)
+                except CaptureError as error:
+                    if not stream.from_directory:
+                        self._failed(error)
+                    continue
+                yield from self._read(reader)
+
+    def _failed(self, error: CaptureError) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(error)
+
+    def _read(self, reader: CaptureReader) -> Iterator[PacketTable]:
+        info = CaptureInfo(reader.name, reader.container, reader.compression)
+        number = len(self.captures)
+        self.captures.append(info)
+        seen: set[int] = set()
+        blocks = (self._facts(block, number, info, seen) for block in reader.blocks())
+        for columns in finish(blocks):
+            yield PacketTable(columns)
+        info.linktypes = [_LINKTYPE_NAMES.get(value, str(value)) for value in sorted(seen)]
+        info.frames = reader.frames
+        info.octets = reader.octets_read
+        info.snaplen = reader.snaplen
+        info.complete = reader.complete
+        info.damage = reader.damage
+        if reader.damage is not None:
+            warnings.warn(f"{reader.name}: {reader.damage}", TruncatedCaptureWarning, stacklevel=2)
+
+    def _facts(
+        self, block: FrameBlock, number: int, info: CaptureInfo, seen: set[int]
+    ) -> tuple[Columns, AnyArray]:
+        rows = len(block.offset)
+        columns: Columns = {
+            "capture": np.full(rows, number, np.int32),
+            "frame_number": np.arange(block.first_frame, block.first_frame + rows),
+            "timestamp": block.timestamp.view("M8[ns]"),
+            "interface": block.interface,
+            "linktype": block.linktype,
+            "caplen": block.caplen,
+            "origlen": block.origlen,
+        }
+        facts, fragments = self.engine.scan(
+            block.octets,
+            block.offset,
+            block.caplen,
+            block.origlen,
+            block.linktype,
+            block.direction,
+            self._is_port,
+        )
+        columns.update(facts)
+        columns["fragment"] = np.zeros(rows, np.uint8)
+        if fragments.size:
+            np.bitwise_or.at(
+                columns["fragment"], fragments["row"], fragments["inner"] + np.uint8(1)
+            )
+        if rows:
+            seen.update(np.unique(block.linktype).tolist())
+            first, last = int(block.timestamp.min()), int(block.timestamp.max())
+            info.first_timestamp = min(first, info.first_timestamp or first)
+            info.last_timestamp = max(last, info.last_timestamp or last)
+        return columns, fragments

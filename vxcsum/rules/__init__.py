@@ -1,0 +1,1 @@
+"""Meaning: one file per rule, and the evidence they look at."""

@@ -1,0 +1,257 @@
+"""# VX101 outer-zero-nat-partial
+
+## What it means
+
+The tunnel sends no outer UDP checksum (the field is 0), but these packets carry a wrong one. On its
+way out NAT rewrote the outer header, and the kernel "updated" a checksum that was never there.
+
+## Why it matters
+
+Receivers verify an outer checksum that is not zero, and drop the packet. Connections that begin
+while the NAT mapping lives wait: one second where the sender picks a new source port for each SYN,
+63 seconds or more where it does not. Ping works throughout, which misleads everybody.
+
+## How it is recognised
+
+Only packets with inner TCP or UDP are hit, because only their inner checksum is left to the device
+(`CHECKSUM_PARTIAL`). The kernel takes that as the state of the outer header, and writes the
+difference of the addresses as if the field held an un-complemented pseudo-header sum:
+
+    found = S(new address) - S(old address)        modulo 0xffff
+    found = 0xffff                                 where only the port changed
+
+Ports, payload and lengths never enter, so the value is the same in packets whose right checksums
+differ. ICMP and ARP keep their zero.
+
+## Example
+
+    vxcsum analyze captures/kernel/u61bug-k8s-clusterip-norehash.snd.pcap
+
+## Usual causes
+
+* kube-proxy before 1.16.13, 1.17.9, 1.18.6 or 1.19 with `MASQUERADE --random-fully`: the mark of
+  the inner packet survives encapsulation, and the outer packet is masqueraded, too.
+* Any other NAT of the node's own tunnel packets, on a kernel without commit ea64d8d6c675 (before
+  5.7, and before stable 5.6.13, 5.4.41, 4.19.123, 4.14.181; distributions backport it).
+
+## Look-alikes
+
+* A right checksum of 0xffff: one packet in 65,535 has it, and it verifies.
+* VX102: the outer checksum is on; the residual is constant, not the field.
+* VX103: textbook arithmetic on a zero field; the sign is opposite and ICMP is hit as well.
+* VX205: a placeholder of 0xffff, which comes with an IPv4 header checksum of 0.
+
+## What to do
+
+Switch checksum offload off on the tunnel device, stop the second masquerade, or take a kernel with
+the fix. See the remedies of the finding.
+
+## References
+
+Linux commit ea64d8d6c675 "netfilter: nat: never update the UDP checksum when it's 0";
+kubernetes #88986, PR #92035; projectcalico/calico #3145; flannel-io/flannel #1279; RFC 768;
+RFC 7348 section 5. Fact sheet: P01.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.checksum.status import Status
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
+from vxcsum.rules.connections import connections
+from vxcsum.rules.evidence import ICMP, OTHER
+from vxcsum.rules.nat import Candidate, candidates, proven
+from vxcsum.rules.platform import platform_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.packet.columns import I64
+    from vxcsum.rules.context import Context, PairCase
+
+RULE = Rule(
+    "VX101",
+    "outer-zero-nat-partial",
+    "NAT rewrote the outer UDP header of an offloaded packet",
+    Severity.ERROR,
+)
+
+#: A value is named where chance would give it less often than this.
+_MAX_CHANCE = 1e-3
+_FIELD_VALUES = 0xFFFF
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each pair of outer addresses that shows the pattern."""
+    for case in context.pair_cases():
+        groups = _constant_fields(context, case)
+        if groups:
+            rows = np.sort(np.concatenate(list(groups.values())))
+            context.claim(rows, "outer_udp")
+            yield _finding(context, case, groups, rows)
+
+
+def _constant_fields(context: Context, case: PairCase) -> dict[int, I64]:
+    """Return the suspects by found value, for the values that the pattern explains."""
+    rows = case.rows
+    header_zero = (context.column("outer_ip_status", rows) == Status.INVALID) & (
+        context.column("outer_ip_found", rows) == 0
+    )
+    rows = rows[~header_zero]  # VX205
+    if not rows.size or (case.summed and not case.zero):
+        return {}
+    found = context.column("outer_udp_found", rows)
+    expected = context.expected(rows)
+    spared_not = set(context.column("outer_udp_found", case.other_rows).tolist())
+    chance = rows.size / _FIELD_VALUES
+    groups: dict[int, I64] = {}
+    for value in np.unique(found).tolist():
+        if value in spared_not:  # inner ICMP is hit in the same way: VX103 or VX205
+            continue
+        members = rows[found == value]
+        observations = len(np.unique(expected[found == value]))
+        if value == _FIELD_VALUES:
+            odds = chance**observations
+        elif observations > 1:
+            odds = chance ** (observations - 1)
+        else:
+            known = len(context.evidence.addresses) + len(context.pre_nat)
+            fits = proven(candidates(context, case.source, case.destination, value))
+            odds = chance * known if fits is not None and case.zero else 1.0
+        if odds < _MAX_CHANCE:
+            groups[value] = members
+    if groups and case.zero:  # single packets beside proven ones: the same NAT, other addresses
+        for value in set(np.unique(found).tolist()) - set(groups) - spared_not:
+            if candidates(context, case.source, case.destination, value):
+                groups[value] = rows[found == value]
+    return groups
+
+
+def _confidence(context: Context, case: PairCase, rows: I64) -> tuple[Confidence, int]:
+    pairs = {
+        (int(f), int(e))
+        for f, e in zip(
+            context.column("outer_udp_found", rows), context.expected(rows), strict=True
+        )
+    }
+    spared = case.count((ICMP, OTHER), Status.ZERO)
+    if len(pairs) >= 3 or spared:
+        return Confidence.CONFIRMED, len(pairs)
+    if len(pairs) == 2 or case.zero:
+        return Confidence.LIKELY, len(pairs)
+    return Confidence.POSSIBLE, len(pairs)
+
+
+def _mapping(
+    context: Context, case: PairCase, value: int, rows: I64
+) -> tuple[dict[str, Any], list[Candidate]]:
+    mapping: dict[str, Any] = {
+        "pre_nat_source": None,
+        "pre_nat_destination": None,
+        "pre_nat_source_port": None,
+        "post_nat_source": address_text(case.source),
+        "post_nat_source_port": None,
+        "frames": int(rows.size),
+        "found": hex16(value),
+    }
+    ports = np.unique(context.column("outer_sport", rows))
+    if ports.size == 1:
+        mapping["post_nat_source_port"] = int(ports[0])
+    if value == _FIELD_VALUES:  # the address stayed: only the port was rewritten
+        mapping["pre_nat_source"] = address_text(case.source)
+        mapping["pre_nat_destination"] = address_text(case.destination)
+        return mapping, []
+    found = candidates(context, case.source, case.destination, value)
+    known = proven(found)
+    if known is not None:
+        mapping[f"pre_nat_{known.role}"] = known.text
+    mapping["candidates"] = [c.text for c in found]
+    return mapping, found
+
+
+def _finding(context: Context, case: PairCase, groups: dict[int, I64], rows: I64) -> Finding:
+    confidence, observations = _confidence(context, case, rows)
+    mappings, all_candidates = [], []
+    for value, members in groups.items():
+        mapping, found = _mapping(context, case, value, members)
+        mappings.append(mapping)
+        all_candidates += found
+    first = int(rows[0])
+    port, vni = int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
+    spared = case.count((ICMP, OTHER), Status.ZERO)
+    evidence: dict[str, Any] = {
+        "post_nat_source": address_text(case.source),
+        "destination": address_text(case.destination),
+        "destination_port": port,
+        "vni": vni,
+        "found": hex16(context.suspects["outer_udp_found"][first]),
+        "expected": hex16(context.expected(rows[:1])[0]),
+        "formula": "found = S(new address) - S(old address) modulo 0xffff; 0 is sent as 0xffff",
+        "observations": observations,
+        "chance": float(f"{min(1.0, (rows.size / _FIELD_VALUES) ** observations):.2g}"),
+        "frames_without_checksum": case.zero,
+        "spared_icmp_and_other": spared,
+        "connections": connections(context, rows),
+        "mappings": mappings,
+    }
+    for name in ("pre_nat_source", "pre_nat_destination"):
+        values = {mapping[name] for mapping in mappings}
+        if len(values) == 1 and None not in values:
+            evidence[name] = values.pop()
+    if all_candidates:
+        evidence["candidates"] = list(dict.fromkeys(c.text for c in all_candidates))
+    kept = set(groups) == {_FIELD_VALUES}
+    what = (
+        "The field is 0xffff, which is what the address difference 0 becomes: NAT kept the address "
+        "and changed the port."
+        if kept
+        else "The field is the difference of the addresses before and after NAT."
+    )
+    contrast = (
+        f" {spared} packets with inner ICMP or ARP on the same path kept their zero."
+        if spared
+        else ""
+    )
+    explanation = (
+        "This tunnel sends no outer UDP checksum, but the kernel wrote one into the packets that "
+        f"NAT rewrote while their inner checksum was left to the device. {what}{contrast} "
+        "Receivers verify it and drop the packet."
+    )
+    return context.finding(
+        RULE,
+        rows,
+        confidence=confidence,
+        explanation=explanation,
+        evidence=evidence,
+        remedies=remedies(port, vni),
+    )
+
+
+def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
+    """Return what cures the defect on the node that sent the packets."""
+    platform = platform_of(port, vni)
+    return (
+        Remedy(
+            f"on the sending node, at once ({platform.name})",
+            f"ethtool -K {platform.device} tx-checksum-ip-generic off",
+            "costs throughput: checksums in software, no segmentation offload over the tunnel; "
+            "lost at reboot unless a udev rule repeats it",
+        ),
+        Remedy(
+            "Kubernetes before 1.16.13, 1.17.9, 1.18.6 or 1.19",
+            "upgrade kube-proxy: it stops the second masquerade of the tunnel packet",
+        ),
+        Remedy(
+            "the kernel lacks commit ea64d8d6c675 (5.7; stable 5.6.13, 5.4.41, 4.19.123, 4.14.181)",
+            "upgrade the kernel: it leaves a checksum of zero alone",
+            "cures this, not VX102",
+        ),
+        Remedy(
+            "the tunnel needs no NAT",
+            f"iptables -t nat -I POSTROUTING 1 -p udp --dport {port} -j ACCEPT",
+            "first make sure that no NAT of the tunnel is wanted",
+        ),
+    )

@@ -1,0 +1,98 @@
+"""# VX201 offload-artefact
+
+## What it means
+
+Checksums in this capture are unfinished: the field holds the un-complemented pseudo-header sum
+(`CHECKSUM_PARTIAL`), which a device completes later. The capture was taken before that.
+
+## Why it matters
+
+Wireshark and tcpdump paint such packets red. Nothing is wrong with them: they are right on the
+wire.
+
+## How it is recognised
+
+The field equals the sum of the pseudo-header, with the segment's length in all its bits or, as
+Windows leaves it for large sends, with length 0. The outer UDP checksum of a VXLAN packet may be
+right for the packet as it *will* be (local checksum offload):
+
+    outer residual = inner residual, both not 0
+
+## Example
+
+    vxcsum analyze captures/netns/udpcsum_nonat_vethtxon_rx.pcap
+
+## Usual causes
+
+* tcpdump on the sending host, on its VXLAN device, on veth, bridge or loopback.
+* Packets between containers of one host: veth hands them over unfinished, and nobody minds.
+
+## Look-alikes
+
+* VX202: the same octets, but really on the wire; then TCP makes no progress.
+* VX102: the outer checksum is wrong even once the inner one is finished.
+
+## What to do
+
+Nothing. To see finished checksums, capture on the receiving host, or switch transmit offload off on
+the sending device for a test.
+
+## References
+
+Linux include/linux/skbuff.h (CHECKSUM_PARTIAL), Documentation/networking/checksum-offloads.rst;
+Wireshark issue #18864. Fact sheet: P10.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vxcsum.packet.columns import Direction
+from vxcsum.rules.base import Confidence, Finding, Rule, Severity
+from vxcsum.rules.context import occurrence_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX201",
+    "offload-artefact",
+    "Unfinished checksums: the capture was taken before the device completed them",
+    Severity.INFO,
+)
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each capture with partial checksums."""
+    for number, capture in sorted(context.evidence.captures.items()):
+        seen = capture.partial
+        if not seen.frames:
+            continue
+        outgoing = capture.directions[Direction.OUT]
+        known = outgoing + capture.directions[Direction.IN]
+        confidence = Confidence.CONFIRMED if known and outgoing == known else Confidence.LIKELY
+        yield occurrence_finding(
+            context,
+            RULE,
+            number,
+            seen,
+            confidence=confidence,
+            explanation=(
+                "The checksum field of these packets holds the pseudo-header sum that the kernel "
+                "leaves for the device to complete. That is how packets look on the sending host, "
+                "or between containers of one host; on the wire they are right."
+            ),
+            evidence={
+                "outgoing": outgoing,
+                "incoming": capture.directions[Direction.IN],
+                "direction_unknown": capture.directions[Direction.UNKNOWN],
+                "outer_local_checksum_offload": capture.outer_lco,
+                "outer_pseudo_header": capture.outer_partial,
+                "would_change_the_verdict": (
+                    "a capture of the same packets on the receiving host in which they are still "
+                    "unfinished"
+                ),
+            },
+        )

@@ -1,0 +1,77 @@
+"""# VX206 ip-header-zero
+
+## What it means
+
+The IPv4 header checksum is 0 where it should not be: it was left to the device.
+
+## Why it matters
+
+In a capture from the sending host it means nothing. On the wire routers would drop the packet.
+
+## How it is recognised
+
+The field is 0 and the sum of the header says otherwise. 0 is the right value for about one header
+in 65,536; such a header is valid.
+
+## Example
+
+Any capture from a Windows host, or from a driver that completes IPv4 headers itself.
+
+## Usual causes
+
+* IPv4 transmit checksum offload on the capturing host.
+* Packets made by tools that leave the field empty.
+
+## Look-alikes
+
+* VX205: a placeholder in the outer UDP checksum, together with this.
+
+## What to do
+
+Nothing, unless the capture comes from the receiving host.
+
+## References
+
+RFC 791 section 3.1; Wireshark "may be caused by IP checksum offload". Fact sheet: P16.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vxcsum.rules.base import Confidence, Finding, Rule, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX206",
+    "ip-header-zero",
+    "IPv4 header checksums are 0: left to the device",
+    Severity.INFO,
+)
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each capture with empty IPv4 header checksums."""
+    hit = np.zeros(len(context.suspects["capture"]), np.bool_)
+    for slot in ("outer_ip", "inner_ip"):
+        empty = context.still_open(slot) & (context.suspects[f"{slot}_found"] == 0)
+        context.claim(np.flatnonzero(empty), slot)
+        hit |= empty
+    for capture in np.unique(context.suspects["capture"][hit]).tolist():
+        rows = np.flatnonzero(hit & (context.suspects["capture"] == capture))
+        yield context.finding(
+            RULE,
+            rows,
+            confidence=Confidence.LIKELY,
+            explanation=(
+                "The IPv4 header checksum of these packets is 0, as it is before a device or a "
+                "driver fills it in. Captured on the sending host that is normal."
+            ),
+            evidence={"found": "0x0000"},
+        )
