@@ -13,6 +13,7 @@ from vxcsum.report.report import Report
 from vxcsum.rules.context import CaptureFacts, Network
 from vxcsum.rules.engine import diagnose, selected
 from vxcsum.rules.evidence import Evidence
+from vxcsum.rules.vantage import VANTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -28,6 +29,7 @@ def analyze(
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
     pre_nat: Iterable[str] = (),
+    vantage: str = "auto",
     on_error: Callable[[CaptureError], None] | None = None,
 ) -> Report:
     """Verify every checksum of some captures and name what went wrong.
@@ -43,6 +45,8 @@ def analyze(
         Rules by code or its beginning.
     pre_nat : iterable of str
         Addresses or networks that packets may have come from before NAT.
+    vantage : {"auto", "sender", "receiver", "wire"}
+        Where the captures were taken; it decides whether unfinished checksums are an error.
     on_error : callable, optional
         Is told of each input that cannot be read; without it the error is raised.
 
@@ -61,9 +65,12 @@ def analyze(
         A capture that ends early; it is analysed up to there.
     """
     networks = networks_of(pre_nat)
+    if vantage not in VANTAGES:
+        problem = f"unknown vantage {vantage!r}: wanted one of {', '.join(VANTAGES)}"
+        raise VxcsumError(problem)
     selected(select, ignore)  # a wrong rule is told before the work, not after it
     reading = Reading(source, ports=ports, engine=engine, on_error=on_error)
-    evidence = Evidence()
+    evidence = Evidence(reading.ports)
     for table in reading.tables():
         evidence.update(table)
     facts = [
@@ -71,7 +78,7 @@ def analyze(
         for i in reading.captures
     ]
     findings = diagnose(
-        evidence, facts, ports=reading.ports, pre_nat=networks, select=select, ignore=ignore
+        evidence, facts, pre_nat=networks, vantage=vantage, select=select, ignore=ignore
     )
     return Report(
         version=__version__,

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.checksum.status import Status
+from vxcsum.checksum.algebra import expected_field
+from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
 from vxcsum.packet.columns import SLOTS, Kind
+from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, place_in_time
-from vxcsum.rules.evidence import ICMP, OTHER, TRANSPORT, Evidence, Pair, effective_residual
+from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
+from vxcsum.rules.evidence import CaptureEvidence, Evidence, effective_residual, plain_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +27,9 @@ Network = IPv4Network | IPv6Network
 
 #: One bit per slot: which checksums of a suspect are wrong and unexplained.
 SLOT_BIT = {slot: np.uint8(1 << number) for number, slot in enumerate(SLOTS)}
+#: Inner packets that the offload defects spare: no transport checksum is left to the device.
+SPARED = (NONE, ICMP, ICMPV6)
+_EVERYTHING = (NONE, TCP, UDP, ICMP, ICMPV6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,13 @@ class CaptureFacts:
 
 
 @dataclass(slots=True)
-class PairCase:
-    """The suspects with a wrong outer checksum between one pair of outer addresses."""
+class Place:
+    """Wrong, unexplained checksums of one slot on one path."""
 
     key: PairKey
-    pair: Pair
-    rows: I64  # into the suspects, inner TCP or UDP
-    other_rows: I64  # inner ICMP, ARP and the rest
+    path: Path
+    slot: str
+    rows: I64  # into the suspects
 
     @property
     def capture(self) -> int:
@@ -62,24 +68,20 @@ class PairCase:
         """Outer destination address as 64-bit halves."""
         return self.key[3], self.key[4]
 
-    def count(self, classes: Sequence[int], *statuses: Status) -> int:
-        """Return how many frames of some classes have one of some outer statuses."""
-        return int(self.pair.counts[np.ix_(list(classes), list(statuses))].sum())
-
     @property
     def spared(self) -> int:
         """Frames with inner ICMP or no transport whose outer checksum is right."""
-        return self.count((ICMP, OTHER), Status.VALID, Status.PARTIAL)
+        return self.path.outer(SPARED, Status.VALID, Status.PARTIAL)
 
     @property
     def zero(self) -> int:
         """Frames without an outer checksum."""
-        return self.count((TRANSPORT, ICMP, OTHER), Status.ZERO)
+        return self.path.outer(_EVERYTHING, Status.ZERO)
 
     @property
     def summed(self) -> int:
         """Frames with a right, non-zero outer checksum."""
-        return self.count((TRANSPORT, ICMP, OTHER), Status.VALID, Status.PARTIAL)
+        return self.path.outer(_EVERYTHING, Status.VALID, Status.PARTIAL)
 
 
 class Context:
@@ -91,6 +93,8 @@ class Context:
         Frames with at least one invalid checksum; ``open`` has a bit for each slot that is wrong
         and that no rule has claimed yet, ``effective`` the outer residual once a partial inner
         checksum is finished.
+    handshakes : dict of columns
+        TCP packets with SYN.
     """
 
     def __init__(
@@ -98,13 +102,13 @@ class Context:
         evidence: Evidence,
         captures: Sequence[CaptureFacts],
         *,
-        ports: Sequence[int],
         pre_nat: Sequence[Network] = (),
+        vantage: str = "auto",
     ) -> None:
         self.evidence = evidence
         self.captures = captures
-        self.ports = ports
         self.pre_nat = tuple(pre_nat)
+        self.asked_vantage = vantage
         self.suspects = evidence.suspects.columns(STORED_COLUMNS)
         self.handshakes = evidence.handshakes.columns(STORED_COLUMNS)
         self.suspects["effective"] = effective_residual(self.suspects)
@@ -122,33 +126,65 @@ class Context:
         for slot in slots:
             self.suspects["open"][rows] &= ~SLOT_BIT[slot]
 
-    def pair_cases(self) -> Iterator[PairCase]:
-        """Yield the pairs of outer addresses with unexplained outer checksums, in order."""
-        rows = np.flatnonzero(self.still_open("outer_udp"))
-        s = self.suspects
-        transport = np.isin(s["inner_protocol"], (6, 17)) & (s["inner_l4_status"] != Status.ABSENT)
-        groups: dict[PairKey, list[int]] = {}
-        for row in rows.tolist():
-            source, destination = s["outer_src"][row].tolist(), s["outer_dst"][row].tolist()
-            groups.setdefault((int(s["capture"][row]), *source, *destination), []).append(row)
-        for key, members in groups.items():
-            index = np.array(members)
-            yield PairCase(
-                key=key,
-                pair=self.evidence.pairs.get(key, Pair()),
-                rows=index[transport[index]],
-                other_rows=index[~transport[index]],
-            )
+    def capture_evidence(self) -> Iterator[tuple[int, CaptureEvidence]]:
+        """Yield number and evidence of each capture that has frames."""
+        yield from sorted(self.evidence.captures.items())
+
+    def path_of(self, row: int) -> PairKey:
+        """Return the key of the path of a suspect."""
+        capture = int(self.suspects["capture"][row])
+        if self.suspects["kind"][row] != Kind.VXLAN:
+            return plain_key(capture)
+        source = self.suspects["outer_src"][row].tolist()
+        destination = self.suspects["outer_dst"][row].tolist()
+        return (capture, *source, *destination)
+
+    def places(self, *slots: str) -> Iterator[Place]:
+        """Yield the paths with unexplained checksums in some slots, in order of appearance.
+
+        Addresses in a header whose own checksum is wrong are not to be believed; such frames
+        belong to no place here.
+        """
+        for slot in slots:
+            trusted = self.still_open(slot) & ~self.still_open("outer_ip")
+            groups: dict[PairKey, list[int]] = {}
+            for row in np.flatnonzero(trusted).tolist():
+                groups.setdefault(self.path_of(row), []).append(row)
+            for key, members in groups.items():
+                path = self.evidence.paths.get(key, Path())
+                yield Place(key, path, slot, np.array(members))
+
+    def transport_rows(self, rows: I64) -> Bool:
+        """Return which suspects have an inner TCP or UDP header."""
+        protocol = self.column("inner_protocol", rows)
+        transport: Bool = (protocol == IPPROTO_TCP) | (protocol == IPPROTO_UDP)
+        return transport & (self.column("inner_l4_status", rows) != Status.ABSENT)
 
     def column(self, name: str, rows: I64) -> AnyArray:
         """Return a column of some suspects."""
         return self.suspects[name][rows]
 
-    def expected(self, rows: I64) -> U16:
-        """Return the outer checksums of some suspects as they should be on the wire."""
-        field = self.column("outer_udp_found", rows).astype(np.int64)
-        value = (field - self.column("effective", rows)) % 0xFFFF
-        return np.where(value == 0, 0xFFFF, value).astype(np.uint16)
+    def residual(self, slot: str, rows: I64) -> U16:
+        """Return the residuals of some suspects as they will be on the wire."""
+        return self.column("effective" if slot == "outer_udp" else f"{slot}_residual", rows)
+
+    def expected(self, slot: str, rows: I64) -> U16:
+        """Return what the checksums of some suspects should be on the wire."""
+        udp = (slot == "outer_udp") | (self.column("inner_protocol", rows) == IPPROTO_UDP)
+        found = self.column(f"{slot}_found", rows)
+        return expected_field(found, self.residual(slot, rows), udp=udp & (slot[-3:] != "_ip"))
+
+    def layer_names(self, rows: I64) -> dict[str, int]:
+        """Return how many of some suspects have an open checksum in each layer."""
+        out = {}
+        for layer in LAYERS.values():
+            mask = (self.column("open", rows) & SLOT_BIT[layer.slot]) != 0
+            mask &= self.column("kind", rows) == layer.kind
+            if layer.protocol is not None:
+                mask &= self.column("inner_protocol", rows) == layer.protocol
+            if mask.any():
+                out[layer.name] = int(mask.sum())
+        return out
 
     def finding(
         self,
@@ -162,13 +198,39 @@ class Context:
         severity: Severity | None = None,
     ) -> Finding:
         """Return a finding about some suspects of one capture."""
-        numbers = self.column("frame_number", rows)
-        frames, listed, first, last = place_in_time(numbers, self.column("timestamp", rows))
+        capture = int(self.column("capture", rows)[0])
+        return self.finding_about(
+            rule,
+            capture,
+            self.column("frame_number", rows),
+            self.column("timestamp", rows),
+            confidence=confidence,
+            explanation=explanation,
+            evidence=evidence,
+            remedies=remedies,
+            severity=severity,
+        )
+
+    def finding_about(
+        self,
+        rule: Rule,
+        capture: int,
+        numbers: I64,
+        times: AnyArray,
+        *,
+        confidence: Confidence,
+        explanation: str,
+        evidence: dict[str, Any],
+        remedies: tuple[Remedy, ...] = (),
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Return a finding about frames given by number and time."""
+        frames, listed, first, last = place_in_time(numbers, times)
         return Finding(
             rule=rule,
             severity=rule.severity if severity is None else severity,
             confidence=confidence,
-            capture=self.captures[int(self.column("capture", rows)[0])].name,
+            capture=self.captures[capture].name,
             frames=frames,
             frame_numbers=listed,
             first_frame=int(numbers.min()),
@@ -180,35 +242,31 @@ class Context:
             remedies=remedies,
         )
 
-    def is_vxlan(self, rows: I64) -> Bool:
-        """Return which suspects are VXLAN frames."""
-        return np.asarray(self.column("kind", rows) == Kind.VXLAN)
-
-
-def occurrence_finding(
-    context: Context,
-    rule: Rule,
-    capture: int,
-    seen: Occurrences,
-    *,
-    confidence: Confidence,
-    explanation: str,
-    evidence: dict[str, Any],
-    remedies: tuple[Remedy, ...] = (),
-) -> Finding:
-    """Return a finding about frames that were only counted."""
-    return Finding(
-        rule=rule,
-        severity=rule.severity,
-        confidence=confidence,
-        capture=context.captures[capture].name,
-        frames=seen.frames,
-        frame_numbers=list(seen.numbers),
-        first_frame=seen.numbers[0] if seen.numbers else None,
-        last_frame=seen.last_frame,
-        first_timestamp=seen.first_timestamp,
-        last_timestamp=seen.last_timestamp,
-        explanation=explanation,
-        evidence=evidence,
-        remedies=remedies,
-    )
+    def counted(
+        self,
+        rule: Rule,
+        capture: int,
+        seen: Occurrences,
+        *,
+        confidence: Confidence,
+        explanation: str,
+        evidence: dict[str, Any] | None = None,
+        remedies: tuple[Remedy, ...] = (),
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Return a finding about frames that were only counted."""
+        return Finding(
+            rule=rule,
+            severity=rule.severity if severity is None else severity,
+            confidence=confidence,
+            capture=self.captures[capture].name,
+            frames=seen.frames,
+            frame_numbers=list(seen.numbers),
+            first_frame=seen.numbers[0] if seen.numbers else None,
+            last_frame=seen.last_frame,
+            first_timestamp=seen.first_timestamp,
+            last_timestamp=seen.last_timestamp,
+            explanation=explanation,
+            evidence=evidence or {},
+            remedies=remedies,
+        )

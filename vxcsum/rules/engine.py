@@ -71,8 +71,8 @@ def diagnose(
     evidence: Evidence,
     captures: Sequence[CaptureFacts],
     *,
-    ports: Sequence[int],
     pre_nat: Sequence[Network] = (),
+    vantage: str = "auto",
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
 ) -> list[Finding]:
@@ -81,7 +81,7 @@ def diagnose(
     Rules that are not chosen run, too: what they explain must not be blamed on another cause.
     """
     chosen = selected(select, ignore)
-    context = Context(evidence, captures, ports=ports, pre_nat=pre_nat)
+    context = Context(evidence, captures, pre_nat=pre_nat, vantage=vantage)
     findings = [finding for module in MODULES for finding in module.find(context)]
     findings = [finding for finding in findings if finding.code in chosen]
     order = {capture.name: number for number, capture in enumerate(captures)}

@@ -1,76 +1,85 @@
 """What the rules look at: accumulators that take in one table after another.
 
-Each has ``update(table)`` and ``merge(other)``; merging is associative and an empty accumulator is
-its neutral element, so blocks may come one by one, in threads, or from several machines. All have
-a stated bound, and say in `Evidence.limits` when it was hit.
+Each has ``update`` and ``merge(other)``; merging is associative and an empty accumulator is its
+neutral element, so blocks may come one by one, in threads, or from several machines. All have a
+stated bound, and say in `Evidence.limits` when it was hit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vxcsum.checksum.algebra import difference
-from vxcsum.checksum.status import LAYERS, Reason, Status
-from vxcsum.packet.columns import SLOTS, Kind
+from vxcsum.checksum.status import Reason, Status
+from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import MAX_FRAME_NUMBERS
+from vxcsum.rules.census import CELLS, SHAPE, Path, is_wrong, label_pairs, layer_counts, signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.packet.columns import I64, U16, U64, AnyArray, Bool
+    from vxcsum.packet.columns import I64, U16, AnyArray, Bool
 
 #: Frames with a wrong checksum that are kept for the rules, over all captures.
 MAX_SUSPECTS = 200_000
 #: Pairs of outer addresses told apart.
 MAX_PAIRS = 4096
-#: Handshake packets whose outer checksum is right or absent: they prove recovered ports, and show
-#: when a connection got through.
+#: TCP handshake packets kept: they prove recovered ports, and show when a connection got through.
 MAX_HANDSHAKES = 50_000
 #: Addresses remembered as candidates.
 MAX_ADDRESSES = 16_384
-
-_STATUSES = len(Status)
-#: How an inner packet is classed: the NAT defects hit the first class and spare the others.
-TRANSPORT, ICMP, OTHER = 0, 1, 2
-_CLASSES = 3
-_CLASS_BY_PROTOCOL = np.full(256, OTHER, np.uint8)
-_CLASS_BY_PROTOCOL[[IPPROTO_TCP, IPPROTO_UDP]] = TRANSPORT
-_CLASS_BY_PROTOCOL[[IPPROTO_ICMP, IPPROTO_ICMPV6]] = ICMP
 
 SUSPECT_COLUMNS = (
     "capture",
     "frame_number",
     "timestamp",
     "direction",
+    "interface",
+    "ifindex",
     "kind",
     "caplen",
     "origlen",
     "vni",
+    "vxlan_flags",
     "outer_ip_version",
     "outer_src",
     "outer_dst",
     "outer_sport",
     "outer_dport",
+    "outer_udp_length",
+    "outer_udp_offset",
+    "inner_ip_version",
     "inner_src",
     "inner_dst",
     "inner_protocol",
+    "inner_length",
     "inner_sport",
     "inner_dport",
     "inner_l4_length",
+    "inner_l4_offset",
     "tcp_flags",
     "tcp_seq",
+    "tcp_header_length",
     "outer_udp_lco",
+    "outer_udp_pseudo",
+    "inner_l4_pseudo",
     *(f"{slot}_{what}" for slot in SLOTS for what in ("found", "residual", "status", "reason")),
 )
 HANDSHAKE_COLUMNS = (
     "capture",
     "frame_number",
     "timestamp",
+    "direction",
+    "interface",
+    "ifindex",
+    "kind",
     "tcp_flags",
-    "outer_udp_status",
+    "tcp_seq",
     "outer_src",
     "outer_dst",
     "outer_sport",
@@ -79,8 +88,23 @@ HANDSHAKE_COLUMNS = (
     "inner_sport",
     "inner_dport",
     "outer_udp_found",
+    "outer_udp_status",
+    "inner_l4_status",
 )
-_TCP_SYN = 0x02
+_TCP_SYN = np.uint8(0x02)
+#: Larger than the largest usual MTU with headers: several segments in one frame.
+JUMBO_FRAME = 9216 + 64
+_ETHERNET_FRAME = 1600
+#: Octets behind the packet that no padding explains: the headers are those of one segment.
+_LONG_TRAILER = 1000
+_RCO_FLAG = np.uint16(0x0020)
+
+PairKey = tuple[int, int, int, int, int]  # capture, source halves, destination halves
+
+
+def plain_key(capture: int) -> PairKey:
+    """Return the key of the path of all frames that are not VXLAN."""
+    return (capture, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -98,16 +122,16 @@ class Occurrences:
         rows = np.flatnonzero(mask)
         if not rows.size:
             return
-        room = MAX_FRAME_NUMBERS - len(self.numbers)
         times = table["timestamp"][rows].astype(np.int64)
-        other = Occurrences(
-            frames=int(rows.size),
-            numbers=table["frame_number"][rows[:room]].tolist(),
-            last_frame=int(table["frame_number"][rows[-1]]),
-            first_timestamp=int(times.min()),
-            last_timestamp=int(times.max()),
+        self.merge(
+            Occurrences(
+                frames=int(rows.size),
+                numbers=table["frame_number"][rows[:MAX_FRAME_NUMBERS]].tolist(),
+                last_frame=int(table["frame_number"][rows[-1]]),
+                first_timestamp=int(times.min()),
+                last_timestamp=int(times.max()),
+            )
         )
-        self.merge(other)
 
     def merge(self, other: Occurrences) -> None:
         """Add what came later."""
@@ -116,56 +140,51 @@ class Occurrences:
         self.frames += other.frames
         self.numbers += other.numbers[: MAX_FRAME_NUMBERS - len(self.numbers)]
         self.last_frame = other.last_frame
-        times = [t for t in (self.first_timestamp, other.first_timestamp) if t is not None]
-        self.first_timestamp = min(times)
-        times = [t for t in (self.last_timestamp, other.last_timestamp) if t is not None]
-        self.last_timestamp = max(times)
-
-
-@dataclass(slots=True)
-class Pair:
-    """The VXLAN traffic from one outer address to another, in one capture."""
-
-    counts: I64 = field(default_factory=lambda: np.zeros((_CLASSES, _STATUSES), np.int64))
-    #: Source ports that carried a small TCP or UDP packet with a right, non-zero outer checksum.
-    good_ports: Bool | None = None
-
-    def merge(self, other: Pair) -> None:
-        """Add the traffic of another part of the capture."""
-        self.counts = self.counts + other.counts
-        if other.good_ports is not None:
-            mine = self.good_ports
-            self.good_ports = other.good_ports if mine is None else mine | other.good_ports
-
-
-PairKey = tuple[int, int, int, int, int]  # capture, source halves, destination halves
+        firsts = [t for t in (self.first_timestamp, other.first_timestamp) if t is not None]
+        lasts = [t for t in (self.last_timestamp, other.last_timestamp) if t is not None]
+        self.first_timestamp, self.last_timestamp = min(firsts), max(lasts)
 
 
 @dataclass(slots=True)
 class CaptureEvidence:
-    """What is counted for each capture."""
+    """What is counted for each capture as a whole."""
 
     partial: Occurrences = field(default_factory=Occurrences)
-    outer_lco: int = 0
-    outer_partial: int = 0
-    directions: list[int] = field(default_factory=lambda: [0, 0, 0])  # of partial frames
+    outer_partial: Occurrences = field(default_factory=Occurrences)
+    inner_partial_outer_valid: Occurrences = field(default_factory=Occurrences)
     truncated: Occurrences = field(default_factory=Occurrences)
     incomplete: Occurrences = field(default_factory=Occurrences)
-    smallest_caplen: int | None = None
+    superframes: Occurrences = field(default_factory=Occurrences)
+    big_tcp: Occurrences = field(default_factory=Occurrences)
+    long_trailers: Occurrences = field(default_factory=Occurrences)
+    not_vxlan: Occurrences = field(default_factory=Occurrences)
+    minus_zero: Occurrences = field(default_factory=Occurrences)
+    zero_for_ffff: Occurrences = field(default_factory=Occurrences)
+    ipv6_outer_zero: Occurrences = field(default_factory=Occurrences)
+    ipv6_inner_zero: Occurrences = field(default_factory=Occurrences)
+    remote_offload: Occurrences = field(default_factory=Occurrences)
+    outer_lco: int = 0
+    largest_frame: int = 0
+    partial_in: int = 0
+    partial_out: int = 0
+    smallest_caplen: int = 0
     largest_origlen: int = 0
-    plain_checked: int = 0
+    interfaces: set[tuple[int, int]] = field(default_factory=set)
 
     def merge(self, other: CaptureEvidence) -> None:
         """Add what came later."""
-        for name in ("partial", "truncated", "incomplete"):
-            getattr(self, name).merge(getattr(other, name))
+        for entry in fields(self):
+            mine, theirs = getattr(self, entry.name), getattr(other, entry.name)
+            if isinstance(mine, Occurrences):
+                mine.merge(theirs)
         self.outer_lco += other.outer_lco
-        self.outer_partial += other.outer_partial
-        self.directions = [a + b for a, b in zip(self.directions, other.directions, strict=True)]
-        smallest = [c for c in (self.smallest_caplen, other.smallest_caplen) if c is not None]
-        self.smallest_caplen = min(smallest, default=None)
+        self.partial_in += other.partial_in
+        self.partial_out += other.partial_out
+        self.largest_frame = max(self.largest_frame, other.largest_frame)
         self.largest_origlen = max(self.largest_origlen, other.largest_origlen)
-        self.plain_checked += other.plain_checked
+        known = [c for c in (self.smallest_caplen, other.smallest_caplen) if c]
+        self.smallest_caplen = min(known, default=0)
+        self.interfaces |= other.interfaces
 
 
 class Rows:
@@ -211,14 +230,21 @@ class Rows:
 
 
 class Evidence:
-    """Everything the rules look at."""
+    """Everything the rules look at.
 
-    def __init__(self) -> None:
-        self.layers = np.zeros((len(LAYERS), _STATUSES), np.int64)
+    Parameters
+    ----------
+    ports : sequence of int
+        The UDP ports of VXLAN, to notice packets on them that are none.
+    """
+
+    def __init__(self, ports: Sequence[int] = ()) -> None:
+        self.ports = tuple(ports)
         self.kinds = np.zeros(len(Kind), np.int64)
+        self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
         self.fragments = 0
-        self.pairs: dict[PairKey, Pair] = {}
+        self.paths: dict[PairKey, Path] = {}
         self.captures: dict[int, CaptureEvidence] = {}
         self.addresses: set[tuple[int, int]] = set()
         self.suspects = Rows(SUSPECT_COLUMNS, MAX_SUSPECTS)
@@ -226,34 +252,46 @@ class Evidence:
         self.pairs_dropped = False
         self.addresses_dropped = False
 
+    @property
+    def layers(self) -> I64:
+        """Counts by layer and status, ``int64[12, 6]``."""
+        return layer_counts((path.histogram for path in self.paths.values()), self.headers)
+
     def update(self, table: PacketTable) -> None:
         """Take in one table; all its frames are of one capture."""
         if not len(table):
             return
-        self._count(table)
         capture = int(table["capture"][0])
+        code = signatures(table)
+        kind = table["kind"]
+        self.kinds += np.bincount(kind, minlength=len(Kind))
+        headers = (kind * np.uint8(6) + table["outer_ip_status"]) * np.uint8(6)
+        headers += table["inner_ip_status"]
+        self.headers += np.bincount(headers, minlength=self.headers.size).reshape(
+            self.headers.shape
+        )
+        self.truncated_frames += int(np.count_nonzero(table["caplen"] < table["origlen"]))
+        self.fragments += int(np.count_nonzero(table["fragment"]))
+        self._paths(table, code, capture)
         self._hazards(table, self.captures.setdefault(capture, CaptureEvidence()))
-        vxlan = np.flatnonzero(table["kind"] == Kind.VXLAN)
-        if vxlan.size:
-            self._pairs(table, vxlan, capture)
-        if vxlan.size < len(table):
-            self._plain_addresses(table)
-        wrong = table["outer_udp_status"] == Status.INVALID
-        for slot in ("outer_ip", "inner_ip", "inner_l4"):
+        syn = np.flatnonzero(table["tcp_flags"] & _TCP_SYN)
+        self.handshakes.update(table, syn)
+        wrong = is_wrong(code)
+        for slot in ("outer_ip", "inner_ip"):
             wrong |= table[f"{slot}_status"] == Status.INVALID
         self.suspects.update(table, np.flatnonzero(wrong))
 
     def merge(self, other: Evidence) -> None:
         """Add the evidence of what came later."""
-        self.layers = self.layers + other.layers
         self.kinds = self.kinds + other.kinds
+        self.headers = self.headers + other.headers
         self.truncated_frames += other.truncated_frames
         self.fragments += other.fragments
-        for key, pair in other.pairs.items():
-            self._pair(key).merge(pair)
+        for key, path in other.paths.items():
+            self._path(key).merge(path)
         for number, capture in other.captures.items():
             self.captures.setdefault(number, CaptureEvidence()).merge(capture)
-        for address in other.addresses:
+        for address in sorted(other.addresses):
             self._remember(address)
         self.suspects.merge(other.suspects)
         self.handshakes.merge(other.handshakes)
@@ -271,94 +309,69 @@ class Evidence:
             )
         if self.pairs_dropped:
             said.append(f"more than {MAX_PAIRS:,} pairs of outer addresses: the rest share one")
+        if self.handshakes.dropped:
+            said.append(f"only the first {MAX_HANDSHAKES:,} TCP handshake packets were kept")
         if self.addresses_dropped:
             said.append(f"only {MAX_ADDRESSES:,} addresses were kept as pre-NAT candidates")
         return said
 
-    def _count(self, table: PacketTable) -> None:
-        self.kinds += np.bincount(table["kind"], minlength=len(Kind))
-        for number, layer in enumerate(LAYERS.values()):
-            rows = table["kind"] == layer.kind
-            if layer.protocol is not None:
-                rows &= table["inner_protocol"] == layer.protocol
-            status = table[f"{layer.slot}_status"][rows]
-            self.layers[number] += np.bincount(status, minlength=_STATUSES)
-        self.truncated_frames += int((table["caplen"] < table["origlen"]).sum())
-        self.fragments += int((table["fragment"] > 0).sum())
-
-    def _hazards(self, table: PacketTable, capture: CaptureEvidence) -> None:
-        partial = table["inner_l4_status"] == Status.PARTIAL
-        partial |= table["outer_udp_status"] == Status.PARTIAL
-        if partial.any():
-            capture.partial.update(table, partial)
-            lco = (table["outer_udp_reason"] == Reason.LCO).sum()
-            capture.outer_lco += int(lco)
-            outer = (table["outer_udp_status"] == Status.PARTIAL).sum()
-            capture.outer_partial += int(outer - lco)
-            seen = np.bincount(table["direction"][partial], minlength=3).tolist()
-            capture.directions = [a + b for a, b in zip(capture.directions, seen, strict=True)]
-        cut = np.zeros(len(table), np.bool_)
-        open_ = np.zeros(len(table), np.bool_)
-        for slot in SLOTS:
-            cut |= table[f"{slot}_reason"] == Reason.TRUNCATED
-            open_ |= table[f"{slot}_reason"] == Reason.FRAGMENT
-        if cut.any():
-            capture.truncated.update(table, cut)
-            smallest = int(table["caplen"][cut].min())
-            capture.smallest_caplen = min(capture.smallest_caplen or smallest, smallest)
-            largest = int(table["origlen"][cut].max())
-            capture.largest_origlen = max(capture.largest_origlen, largest)
-        if open_.any():
-            capture.incomplete.update(table, open_)
-        plain = (table["kind"] == Kind.PLAIN) & (table["inner_l4_status"] != Status.ABSENT)
-        capture.plain_checked += int(plain.sum())
-
-    def _pairs(self, table: PacketTable, rows: I64, capture: int) -> None:
-        source, destination = table["outer_src"][rows], table["outer_dst"][rows]
-        labels, firsts = _labels(source, destination)
-        protocol = table["inner_protocol"][rows]
-        status = table["outer_udp_status"][rows]
-        # A transport header that could not be read belongs to no class of its own.
-        classes = _CLASS_BY_PROTOCOL[protocol]
-        classes[table["inner_l4_status"][rows] == Status.ABSENT] = OTHER
-        cells = _CLASSES * _STATUSES
-        code = labels * cells + classes * np.int64(_STATUSES) + status
-        counts = np.bincount(code, minlength=len(firsts) * cells)
-        counts = counts.reshape(len(firsts), _CLASSES, _STATUSES)
-
-        right = (status == Status.VALID) | (status == Status.PARTIAL)
-        small = _small(table, rows) & right if right.any() else right
-        ports = table["outer_sport"][rows]
+    def _paths(self, table: PacketTable, code: I64, capture: int) -> None:
+        vxlan = table["kind"] == Kind.VXLAN
+        rows = np.flatnonzero(vxlan)
+        if rows.size < len(table):
+            plain = np.flatnonzero(~vxlan)
+            self._add_path(plain_key(capture), table, plain, code[plain])
+            self._plain_addresses(table)
+        if not rows.size:
+            return
+        source, destination = table["outer_src"], table["outer_dst"]
+        if rows.size < len(table):
+            source, destination, code = source[rows], destination[rows], code[rows]
+        labels, firsts = label_pairs(source, destination)
         for label, first in enumerate(firsts):
             src_high, src_low = source[first].tolist()
             dst_high, dst_low = destination[first].tolist()
-            pair = self._pair((capture, src_high, src_low, dst_high, dst_low))
-            pair.counts = pair.counts + counts[label]
             self._remember((src_high, src_low))
             self._remember((dst_high, dst_low))
-            good = ports[small & (labels == label)]
-            if good.size:
-                if pair.good_ports is None:
-                    pair.good_ports = np.zeros(65536, np.bool_)
-                pair.good_ports[good] = True
-        syn = (table["tcp_flags"][rows] & np.uint8(_TCP_SYN)) != 0
-        self.handshakes.update(table, rows[syn & (right | (status == Status.ZERO))])
+            mine = np.flatnonzero(labels == label)
+            key = (capture, src_high, src_low, dst_high, dst_low)
+            self._add_path(key, table, rows[mine], code[mine])
 
-    def _pair(self, key: PairKey) -> Pair:
-        pair = self.pairs.get(key)
-        if pair is None:
-            if len(self.pairs) >= MAX_PAIRS:
+    def _add_path(self, key: PairKey, table: PacketTable, rows: I64, code: I64) -> None:
+        path = self._path(key)
+        path.histogram += np.bincount(code, minlength=CELLS).reshape(SHAPE)
+        protocol = table["inner_protocol"][rows]
+        ping = (protocol == IPPROTO_ICMP) | (protocol == IPPROTO_ICMPV6)
+        if ping.any():
+            kind = table["inner_sport"][rows[ping]] >> np.uint16(8)
+            path.echo_requests += int(((kind == 8) | (kind == 128)).sum())
+            path.echo_replies += int(((kind == 0) | (kind == 129)).sum())
+        status = table["outer_udp_status"][rows]
+        right = (status == Status.VALID) | (status == Status.PARTIAL)
+        if right.any():
+            good = table["outer_sport"][rows[right & _small(table, rows)]]
+            if path.good_ports is None:
+                path.good_ports = np.zeros(65536, np.bool_)
+            path.good_ports[good] = True
+        tcp = (protocol == IPPROTO_TCP) & (table["inner_l4_status"][rows] == Status.VALID)
+        lengths = table["inner_l4_length"][rows[tcp]]
+        path.largest_good = max(path.largest_good, int(lengths.max(initial=0)))
+
+    def _path(self, key: PairKey) -> Path:
+        path = self.paths.get(key)
+        if path is None:
+            if len(self.paths) >= MAX_PAIRS and key != plain_key(key[0]):
                 self.pairs_dropped = True
-                key = (key[0], 0, 0, 0, 0)
-            pair = self.pairs.setdefault(key, Pair())
-        return pair
+                key = (key[0], -1, -1, -1, -1)
+            path = self.paths.setdefault(key, Path())
+        return path
 
     def _plain_addresses(self, table: PacketTable) -> None:
         if len(self.addresses) >= MAX_ADDRESSES:
             return
         rows = table["kind"] == Kind.PLAIN
         source, destination = table["inner_src"][rows], table["inner_dst"][rows]
-        for first in _labels(source, destination)[1]:
+        for first in label_pairs(source, destination)[1]:
             for address in (source[first], destination[first]):
                 self._remember((int(address[0]), int(address[1])))
 
@@ -369,6 +382,96 @@ class Evidence:
             else:
                 self.addresses.add(address)
 
+    def _hazards(self, table: PacketTable, capture: CaptureEvidence) -> None:
+        inner, outer = table["inner_l4_status"], table["outer_udp_status"]
+        pending = inner == Status.PARTIAL
+        _partial(capture, table, pending, outer)
+        _zeros(capture, table, inner, outer)
+        _sizes(capture, table, pending)
+        cut = np.zeros(len(table), np.bool_)
+        open_ = np.zeros(len(table), np.bool_)
+        for slot in SLOTS:
+            reason = table[f"{slot}_reason"]
+            if reason.any():
+                cut |= reason == Reason.TRUNCATED
+                open_ |= reason == Reason.FRAGMENT
+        if cut.any():
+            capture.truncated.update(table, cut)
+            smallest = int(table["caplen"][cut].min())
+            capture.smallest_caplen = min(capture.smallest_caplen or smallest, smallest)
+            largest = int(table["origlen"][cut].max())
+            capture.largest_origlen = max(capture.largest_origlen, largest)
+        capture.incomplete.update(table, open_)
+        plain_udp = (table["kind"] == Kind.PLAIN) & (table["inner_protocol"] == IPPROTO_UDP)
+        if plain_udp.any():
+            on_port = np.isin(table["inner_dport"], self.ports)
+            capture.not_vxlan.update(table, plain_udp & on_port & (inner != Status.ABSENT))
+        remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
+        capture.remote_offload.update(table, remote)
+        ifindex, interface = table["ifindex"], table["interface"]
+        if ifindex.any() or interface.any():
+            seen = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
+            capture.interfaces |= {(a, b) for a, b in seen}
+
+
+def _partial(capture: CaptureEvidence, table: PacketTable, pending: Bool, outer: AnyArray) -> None:
+    unfinished = outer == Status.PARTIAL
+    lco = table["outer_udp_reason"] == Reason.LCO
+    if pending.any():
+        capture.partial.update(table, pending)
+        capture.inner_partial_outer_valid.update(table, pending & (outer == Status.VALID))
+        direction = table["direction"][pending]
+        capture.partial_in += int((direction == Direction.IN).sum())
+        capture.partial_out += int((direction == Direction.OUT).sum())
+    if unfinished.any():
+        capture.outer_lco += int(lco.sum())
+        capture.outer_partial.update(table, unfinished & ~lco & ~pending)
+
+
+def _zeros(capture: CaptureEvidence, table: PacketTable, inner: AnyArray, outer: AnyArray) -> None:
+    minus = np.zeros(len(table), np.bool_)
+    udp = table["inner_protocol"] == IPPROTO_UDP
+    minus |= (table["inner_l4_found"] == 0xFFFF) & (inner == Status.VALID) & ~udp
+    for slot in ("outer_ip", "inner_ip"):
+        right = table[f"{slot}_status"] == Status.VALID
+        minus |= (table[f"{slot}_found"] == 0xFFFF) & right
+    capture.minus_zero.update(table, minus)
+    empty = outer == Status.ZERO
+    exact = np.zeros(len(table), np.bool_)
+    if empty.any():
+        exact |= (
+            empty
+            & (table["outer_udp_residual"] == 0)
+            & (table["outer_udp_coverage"] == Coverage.COMPLETE)
+        )
+        capture.ipv6_outer_zero.update(table, empty & (table["outer_ip_version"] == 6))
+    empty = inner == Status.ZERO
+    if empty.any():
+        whole = table["inner_l4_coverage"] == Coverage.COMPLETE
+        exact |= empty & (table["inner_l4_residual"] == 0) & whole
+        vxlan = table["kind"] == Kind.VXLAN
+        capture.ipv6_inner_zero.update(table, empty & vxlan & (table["inner_ip_version"] == 6))
+    capture.zero_for_ffff.update(table, exact)
+
+
+def _sizes(capture: CaptureEvidence, table: PacketTable, pending: Bool) -> None:
+    origlen = table["origlen"]
+    largest = int(origlen.max())
+    capture.largest_frame = max(capture.largest_frame, largest)
+    if largest <= _ETHERNET_FRAME:
+        return
+    tcp = table["inner_protocol"] == IPPROTO_TCP
+    big = (origlen > JUMBO_FRAME) | ((origlen > _ETHERNET_FRAME) & pending)
+    capture.superframes.update(table, big & tcp)
+    longest = np.maximum(table["inner_length"], table["outer_length"])
+    capture.big_tcp.update(table, longest > 0xFFFF + 40)
+    vxlan = table["kind"] == Kind.VXLAN
+    start = np.where(vxlan, table["outer_udp_offset"], table["inner_l4_offset"])
+    length = np.where(vxlan, table["outer_udp_length"], table["inner_l4_length"])
+    stop = start.astype(np.int64) + length
+    trailing = (start > 0) & (origlen.astype(np.int64) - stop > _LONG_TRAILER)
+    capture.long_trailers.update(table, trailing)
+
 
 def _small(table: PacketTable, rows: I64) -> Bool:
     """Packets that are no segment of a superframe: UDP, and TCP without payload."""
@@ -377,27 +480,6 @@ def _small(table: PacketTable, rows: I64) -> Bool:
     bare = (table["inner_l4_length"][rows] == header) & (header > 0)
     small: Bool = (protocol == IPPROTO_UDP) | ((protocol == IPPROTO_TCP) & bare)
     return small
-
-
-def _labels(source: U64, destination: U64) -> tuple[I64, list[int]]:
-    """Give the distinct address pairs of some rows numbers; return those and the first rows."""
-    key = source[:, 0] * np.uint64(0x9E3779B97F4A7C15) + source[:, 1]
-    key ^= (destination[:, 0] * np.uint64(0xC2B2AE3D27D4EB4F) + destination[:, 1]) * np.uint64(
-        0x165667B19E3779F9
-    )
-    labels = np.zeros(key.size, np.int64)
-    firsts: list[int] = []
-    left = np.arange(key.size)
-    while left.size and len(firsts) < 16:  # a few pairs are the rule; sorting costs more
-        firsts.append(int(left[0]))
-        same = key[left] == key[left[0]]
-        labels[left[same]] = len(firsts) - 1
-        left = left[~same]
-    if left.size:
-        _, first, inverse = np.unique(key[left], return_index=True, return_inverse=True)
-        labels[left] = inverse + len(firsts)
-        firsts += left[first].tolist()
-    return labels, firsts
 
 
 def effective_residual(columns: dict[str, AnyArray]) -> U16:

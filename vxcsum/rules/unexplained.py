@@ -1,4 +1,4 @@
-"""What is common to the two rules for checksums that no other rule explains."""
+"""What is common to the rules for checksums that no other rule explains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.checksum.status import LAYERS
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.rules.base import address_text, hex16
 from vxcsum.rules.context import SLOT_BIT
@@ -18,16 +17,17 @@ if TYPE_CHECKING:
 
     from vxcsum.packet.columns import I64, U16
     from vxcsum.rules.context import Context
+    from vxcsum.rules.evidence import PairKey
 
 #: Damage hits few packets; where more are wrong than this share, something systematic is at work.
 SPORADIC_SHARE = 0.2
 #: Of the residuals of damaged packets, at least this share differ from each other.
-_DISTINCT_SHARE = 0.8
+_DISTINCT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The unexplained checksums of one path: a pair of outer addresses, or all plain frames."""
+class Leftover:
+    """The unexplained checksums of one path, or of all frames whose addresses are damaged."""
 
     capture: int
     rows: I64
@@ -42,55 +42,46 @@ class Place:
         return few and distinct >= _DISTINCT_SHARE * self.rows.size
 
 
-def places(context: Context) -> Iterator[Place]:
+def leftovers(context: Context) -> Iterator[Leftover]:
     """Yield the paths that have unexplained checksums.
 
-    Addresses in a header whose own checksum is wrong are not to be believed: such frames share one
-    place, which is all of the capture.
+    Addresses in a header whose own checksum is wrong are not to be believed: such frames are put
+    together, and compared with all of the capture.
     """
     suspects = context.suspects
-    groups: dict[tuple[int, ...], list[int]] = {}
-    vxlan = suspects["kind"] == Kind.VXLAN
-    damaged = vxlan & context.still_open("outer_ip")
+    groups: dict[tuple[bool, PairKey], list[int]] = {}
+    damaged = context.still_open("outer_ip")
     for row in np.flatnonzero(suspects["open"]).tolist():
-        key: tuple[int, ...] = (int(suspects["capture"][row]), int(vxlan[row]))
-        if vxlan[row] and not damaged[row]:
-            key += (*suspects["outer_src"][row].tolist(), *suspects["outer_dst"][row].tolist())
-        groups.setdefault(key, []).append(row)
-    for key, members in groups.items():
-        capture, rows = key[0], np.array(members)
-        if len(key) > 2:
-            pair = context.evidence.pairs.get((capture, key[2], key[3], key[4], key[5]))
-            total = rows.size if pair is None else int(pair.counts.sum())
-        elif key[1]:
-            every = context.evidence.pairs.items()
-            total = sum(int(pair.counts.sum()) for name, pair in every if name[0] == capture)
-        else:
-            total = context.evidence.captures[capture].plain_checked
-        yield Place(capture, rows, total, _residuals(context, rows))
+        groups.setdefault((bool(damaged[row]), context.path_of(row)), []).append(row)
+    untrusted: dict[int, list[int]] = {}
+    for (is_damaged, key), members in groups.items():
+        if is_damaged:
+            untrusted.setdefault(key[0], []).extend(members)
+            continue
+        rows = np.array(members)
+        path = context.evidence.paths.get(key)
+        total = rows.size if path is None else path.frames
+        yield Leftover(key[0], rows, total, innermost_residuals(context, rows))
+    for capture, members in untrusted.items():
+        rows = np.sort(members)
+        own = [path for name, path in context.evidence.paths.items() if name[0] == capture]
+        total = sum(path.frames for path in own)
+        yield Leftover(capture, rows, total, innermost_residuals(context, rows))
 
 
-def _residuals(context: Context, rows: I64) -> U16:
+def innermost_residuals(context: Context, rows: I64) -> U16:
     """Return the residual of the innermost checksum that is wrong, of each suspect."""
     out = np.zeros(rows.size, np.uint16)
     for slot in SLOTS:  # the innermost comes last
         wrong = (context.column("open", rows) & SLOT_BIT[slot]) != 0
-        np.copyto(out, context.column(f"{slot}_residual", rows), where=wrong)
+        np.copyto(out, context.residual(slot, rows), where=wrong)
     return out
 
 
-def describe(context: Context, found: Sequence[Place]) -> tuple[I64, dict[str, Any]]:
-    """Claim the checksums of some places; return their rows and what is to be said of them."""
-    rows = np.sort(np.concatenate([place.rows for place in found]))
-    wrong: Counter[str] = Counter()
-    for layer in LAYERS.values():
-        of_layer = (context.column("open", rows) & SLOT_BIT[layer.slot]) != 0
-        of_layer &= context.column("kind", rows) == layer.kind
-        if layer.protocol is not None:
-            of_layer &= context.column("inner_protocol", rows) == layer.protocol
-        wrong[layer.name] = int(of_layer.sum())
-    residuals = np.concatenate([place.residuals for place in found])
-    values, counts = np.unique(residuals, return_counts=True)
+def describe(context: Context, found: Sequence[Leftover]) -> tuple[I64, dict[str, Any]]:
+    """Claim the checksums of some leftovers; return their rows and what is to be said of them."""
+    rows = np.sort(np.concatenate([leftover.rows for leftover in found]))
+    values, counts = np.unique(innermost_residuals(context, rows), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:8]
     paths: Counter[str] = Counter()
     for row in rows[:10_000].tolist():
@@ -98,8 +89,8 @@ def describe(context: Context, found: Sequence[Place]) -> tuple[I64, dict[str, A
         ends = (context.suspects[f"{level}_{end}"][row] for end in ("src", "dst"))
         paths[" > ".join(address_text(end) for end in ends)] += 1
     evidence = {
-        "wrong": {layer: number for layer, number in wrong.items() if number},
-        "frames_on_these_paths": sum(place.total for place in found),
+        "wrong": context.layer_names(rows),
+        "frames_on_these_paths": sum(leftover.total for leftover in found),
         "paths": dict(paths.most_common(8)),
         "distinct_residuals": int(values.size),
         "residuals": {hex16(values[i]): int(counts[i]) for i in order},

@@ -62,7 +62,7 @@ import numpy as np
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
-from vxcsum.rules.evidence import ICMP, OTHER
+from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.platform import platform_of
 
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.packet.columns import I64
-    from vxcsum.rules.context import Context, PairCase
+    from vxcsum.rules.context import Context, Place
 
 RULE = Rule(
     "VX101",
@@ -86,7 +86,7 @@ _FIELD_VALUES = 0xFFFF
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that shows the pattern."""
-    for case in context.pair_cases():
+    for case in context.places("outer_udp"):
         groups = _constant_fields(context, case)
         if groups:
             rows = np.sort(np.concatenate(list(groups.values())))
@@ -94,9 +94,10 @@ def find(context: Context) -> Iterator[Finding]:
             yield _finding(context, case, groups, rows)
 
 
-def _constant_fields(context: Context, case: PairCase) -> dict[int, I64]:
+def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     """Return the suspects by found value, for the values that the pattern explains."""
-    rows = case.rows
+    transport = context.transport_rows(case.rows)
+    rows, others = case.rows[transport], case.rows[~transport]
     header_zero = (context.column("outer_ip_status", rows) == Status.INVALID) & (
         context.column("outer_ip_found", rows) == 0
     )
@@ -104,12 +105,12 @@ def _constant_fields(context: Context, case: PairCase) -> dict[int, I64]:
     if not rows.size or (case.summed and not case.zero):
         return {}
     found = context.column("outer_udp_found", rows)
-    expected = context.expected(rows)
-    spared_not = set(context.column("outer_udp_found", case.other_rows).tolist())
+    expected = context.expected("outer_udp", rows)
+    spared_not = set(context.column("outer_udp_found", others).tolist())
     chance = rows.size / _FIELD_VALUES
     groups: dict[int, I64] = {}
     for value in np.unique(found).tolist():
-        if value in spared_not:  # inner ICMP is hit in the same way: VX103 or VX205
+        if value in spared_not:  # inner ICMP is hit, too: VX103 or VX205
             continue
         members = rows[found == value]
         observations = len(np.unique(expected[found == value]))
@@ -130,14 +131,16 @@ def _constant_fields(context: Context, case: PairCase) -> dict[int, I64]:
     return groups
 
 
-def _confidence(context: Context, case: PairCase, rows: I64) -> tuple[Confidence, int]:
+def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, int]:
     pairs = {
         (int(f), int(e))
         for f, e in zip(
-            context.column("outer_udp_found", rows), context.expected(rows), strict=True
+            context.column("outer_udp_found", rows),
+            context.expected("outer_udp", rows),
+            strict=True,
         )
     }
-    spared = case.count((ICMP, OTHER), Status.ZERO)
+    spared = case.path.outer(SPARED, Status.ZERO)
     if len(pairs) >= 3 or spared:
         return Confidence.CONFIRMED, len(pairs)
     if len(pairs) == 2 or case.zero:
@@ -146,7 +149,7 @@ def _confidence(context: Context, case: PairCase, rows: I64) -> tuple[Confidence
 
 
 def _mapping(
-    context: Context, case: PairCase, value: int, rows: I64
+    context: Context, case: Place, value: int, rows: I64
 ) -> tuple[dict[str, Any], list[Candidate]]:
     mapping: dict[str, Any] = {
         "pre_nat_source": None,
@@ -172,7 +175,7 @@ def _mapping(
     return mapping, found
 
 
-def _finding(context: Context, case: PairCase, groups: dict[int, I64], rows: I64) -> Finding:
+def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -> Finding:
     confidence, observations = _confidence(context, case, rows)
     mappings, all_candidates = [], []
     for value, members in groups.items():
@@ -181,14 +184,14 @@ def _finding(context: Context, case: PairCase, groups: dict[int, I64], rows: I64
         all_candidates += found
     first = int(rows[0])
     port, vni = int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
-    spared = case.count((ICMP, OTHER), Status.ZERO)
+    spared = case.path.outer(SPARED, Status.ZERO)
     evidence: dict[str, Any] = {
         "post_nat_source": address_text(case.source),
         "destination": address_text(case.destination),
         "destination_port": port,
         "vni": vni,
         "found": hex16(context.suspects["outer_udp_found"][first]),
-        "expected": hex16(context.expected(rows[:1])[0]),
+        "expected": hex16(context.expected("outer_udp", rows[:1])[0]),
         "formula": "found = S(new address) - S(old address) modulo 0xffff; 0 is sent as 0xffff",
         "observations": observations,
         "chance": float(f"{min(1.0, (rows.size / _FIELD_VALUES) ** observations):.2g}"),

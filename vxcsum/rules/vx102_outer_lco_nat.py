@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.packet.columns import I64
-    from vxcsum.rules.context import Context, PairCase
+    from vxcsum.rules.context import Context, Place
     from vxcsum.rules.nat import Address
 
 RULE = Rule(
@@ -81,6 +81,8 @@ _MODULUS = 0xFFFF
 _HALF = 0x8000  # the inverse of 2 modulo 0xffff
 _IN_RANGE = len(TUNNEL_PORTS) / _MODULUS
 _MAX_CHANCE = 0.01
+#: Packets with inner ICMP that may be damaged by chance, for each that is right.
+_FEW = 0.05
 _SINGLE_BITS = {1 << bit for bit in range(16)} | {_MODULUS - (1 << bit) for bit in range(16)}
 
 
@@ -108,9 +110,10 @@ class _Hypothesis:
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that shows the pattern."""
-    for case in context.pair_cases():
+    for case in context.places("outer_udp"):
         flows = _flows(context, case)
-        if not flows or (case.other_rows.size and not case.spared):
+        others = np.count_nonzero(~context.transport_rows(case.rows))
+        if not flows or others > _FEW * case.spared:
             continue
         chosen = _address_only(context, case, flows) or _port(context, case, flows)
         if chosen is None:
@@ -120,9 +123,9 @@ def find(context: Context) -> Iterator[Finding]:
         yield _finding(context, case, chosen, rows)
 
 
-def _flows(context: Context, case: PairCase) -> list[_Flow]:
+def _flows(context: Context, case: Place) -> list[_Flow]:
     """Return the outer flows that may have been rewritten: none of their small packets is right."""
-    rows = case.rows
+    rows = case.rows[context.transport_rows(case.rows)]
     inner = context.column("inner_l4_status", rows)
     # VX101 tunnels have zero beside the wrong values, never a right checksum.
     if case.zero and not case.summed:
@@ -130,17 +133,17 @@ def _flows(context: Context, case: PairCase) -> list[_Flow]:
     rows = rows[(inner != Status.INVALID) & (context.column("effective", rows) != 0)]
     sports = context.column("outer_sport", rows)
     residuals = context.column("effective", rows)
-    expected = context.expected(rows)
+    expected = context.expected("outer_udp", rows)
     flows = []
     for sport, residual in sorted(set(zip(sports.tolist(), residuals.tolist(), strict=True))):
-        if case.pair.good_ports is not None and case.pair.good_ports[sport]:
+        if case.path.good_ports is not None and case.path.good_ports[sport]:
             continue
         mask = (sports == sport) & (residuals == residual)
         flows.append(_Flow(sport, residual, rows[mask], len(np.unique(expected[mask]))))
     return flows
 
 
-def _address_only(context: Context, case: PairCase, flows: list[_Flow]) -> _Hypothesis | None:
+def _address_only(context: Context, case: Place, flows: list[_Flow]) -> _Hypothesis | None:
     """Ports kept: the residual is the same in flows with different ports."""
     sports: dict[int, set[int]] = {}
     for flow in flows:
@@ -164,11 +167,11 @@ def _address_only(context: Context, case: PairCase, flows: list[_Flow]) -> _Hypo
     return _Hypothesis(chosen, odds, candidates=found)
 
 
-def _plausible(case: PairCase, flows: list[_Flow]) -> bool:
+def _plausible(case: Place, flows: list[_Flow]) -> bool:
     return bool(case.spared) and all(flow.sport in TUNNEL_PORTS for flow in flows)
 
 
-def _port(context: Context, case: PairCase, flows: list[_Flow]) -> _Hypothesis | None:
+def _port(context: Context, case: Place, flows: list[_Flow]) -> _Hypothesis | None:
     """Ports rewritten; the address kept, or one that is known."""
     by_port: dict[int, int] = {}
     for flow in flows:
@@ -194,7 +197,7 @@ def _port(context: Context, case: PairCase, flows: list[_Flow]) -> _Hypothesis |
     return None
 
 
-def _odds(context: Context, case: PairCase, flows: list[_Flow]) -> float:
+def _odds(context: Context, case: Place, flows: list[_Flow]) -> float:
     """Return how likely chance would give old ports like these."""
     odds = 1.0
     for flow in flows:
@@ -205,7 +208,7 @@ def _odds(context: Context, case: PairCase, flows: list[_Flow]) -> float:
     return odds
 
 
-def _proof(context: Context, case: PairCase, flow: _Flow) -> bool:
+def _proof(context: Context, case: Place, flow: _Flow) -> bool:
     """Look for a right packet of the same inner connection from exactly the recovered port."""
     shakes = context.handshakes
     mask = (shakes["outer_sport"] == flow.old_port) & (shakes["capture"] == case.capture)
@@ -220,24 +223,23 @@ def _proof(context: Context, case: PairCase, flow: _Flow) -> bool:
     return bool(mask.any())
 
 
-def _believable(case: PairCase, flows: list[_Flow]) -> bool:
+def _believable(case: Place, flows: list[_Flow]) -> bool:
     """Believe a few packets only with the ICMP contrast, and where no single bit explains them."""
     return bool(case.spared) and not any(flow.residual in _SINGLE_BITS for flow in flows)
 
 
-def _confidence(case: PairCase, chosen: _Hypothesis) -> Confidence:
+def _confidence(case: Place, chosen: _Hypothesis) -> Confidence:
     if any(flow.proof for flow in chosen.flows):
         return Confidence.CONFIRMED
     repeated = max(flow.observations for flow in chosen.flows)
-    contrast = bool(case.spared) and not case.other_rows.size
-    if chosen.odds < 1e-8 or (contrast and chosen.odds < _MAX_CHANCE) or repeated >= 3:
+    if chosen.odds < 1e-8 or (case.spared and chosen.odds < _MAX_CHANCE) or repeated >= 3:
         return Confidence.CONFIRMED
     if chosen.odds < _MAX_CHANCE or repeated == 2:
         return Confidence.LIKELY
     return Confidence.POSSIBLE
 
 
-def _finding(context: Context, case: PairCase, chosen: _Hypothesis, rows: I64) -> Finding:
+def _finding(context: Context, case: Place, chosen: _Hypothesis, rows: I64) -> Finding:
     kept = chosen.old_source is None and not chosen.candidates
     known = proven(chosen.candidates) if chosen.candidates else None
     mappings: dict[tuple[int, int | None], dict[str, Any]] = {}
@@ -262,7 +264,7 @@ def _finding(context: Context, case: PairCase, chosen: _Hypothesis, rows: I64) -
         "destination_port": port,
         "vni": vni,
         "found": hex16(context.suspects["outer_udp_found"][first]),
-        "expected": hex16(context.expected(rows[:1])[0]),
+        "expected": hex16(context.expected("outer_udp", rows[:1])[0]),
         "residual": hex16(context.suspects["effective"][first]),
         "formula": "residual = 2 * (S(new address) - S(old address)) + new port - old port",
         "flows": len(chosen.flows),
@@ -289,7 +291,7 @@ def _finding(context: Context, case: PairCase, chosen: _Hypothesis, rows: I64) -
     )
 
 
-def _explanation(case: PairCase, chosen: _Hypothesis, *, kept: bool) -> str:
+def _explanation(case: Place, chosen: _Hypothesis, *, kept: bool) -> str:
     what = (
         "The checksum is the one that was right before NAT changed the source port."
         if kept

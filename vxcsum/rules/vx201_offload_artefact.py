@@ -47,9 +47,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vxcsum.packet.columns import Direction
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
-from vxcsum.rules.context import occurrence_finding
+from vxcsum.rules.vantage import vantage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,31 +64,28 @@ RULE = Rule(
 
 
 def find(context: Context) -> Iterator[Finding]:
-    """Yield one finding for each capture with partial checksums."""
-    for number, capture in sorted(context.evidence.captures.items()):
-        seen = capture.partial
-        if not seen.frames:
+    """Yield one finding for each capture with partial checksums that are artefacts."""
+    for number, capture in context.capture_evidence():
+        vantage = vantage_of(capture, context.asked_vantage)
+        if not capture.partial.frames or vantage.where == "wire":
             continue
-        outgoing = capture.directions[Direction.OUT]
-        known = outgoing + capture.directions[Direction.IN]
-        confidence = Confidence.CONFIRMED if known and outgoing == known else Confidence.LIKELY
-        yield occurrence_finding(
-            context,
+        sure = capture.partial_out == capture.partial.frames or vantage.given
+        yield context.counted(
             RULE,
             number,
-            seen,
-            confidence=confidence,
+            capture.partial,
+            confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
             explanation=(
                 "The checksum field of these packets holds the pseudo-header sum that the kernel "
                 "leaves for the device to complete. That is how packets look on the sending host, "
                 "or between containers of one host; on the wire they are right."
             ),
             evidence={
-                "outgoing": outgoing,
-                "incoming": capture.directions[Direction.IN],
-                "direction_unknown": capture.directions[Direction.UNKNOWN],
+                "vantage": vantage.where,
+                "vantage_reason": vantage.reason,
+                "outgoing": capture.partial_out,
+                "incoming": capture.partial_in,
                 "outer_local_checksum_offload": capture.outer_lco,
-                "outer_pseudo_header": capture.outer_partial,
                 "would_change_the_verdict": (
                     "a capture of the same packets on the receiving host in which they are still "
                     "unfinished"

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
-from vxcsum.rules.unexplained import describe, places
+from vxcsum.rules.unexplained import describe, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,22 +61,22 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that has unexplained checksums left."""
-    for place in places(context):
-        values, counts = np.unique(place.residuals, return_counts=True)
-        constant = place.rows.size > 1 and counts.max() == place.rows.size
+    for left in leftovers(context):
+        values, counts = np.unique(left.residuals, return_counts=True)
+        constant = left.rows.size > 1 and counts.max() == left.rows.size
         how = (
             f"They all differ from the right value by 0x{int(values[0]):04x}: one field was "
             "changed by that much without updating the checksum, or counted wrongly."
             if constant
             else "They differ from the right value by varying amounts."
         )
-        rows, evidence = describe(context, [place])
+        rows, evidence = describe(context, [left])
         yield context.finding(
             RULE,
             rows,
             confidence=Confidence.CONFIRMED,
             explanation=(
-                f"The checksums of {place.rows.size} packets are wrong, and no known cause fits. "
+                f"The checksums of {left.rows.size} packets are wrong, and no known cause fits. "
                 f"{how}"
             ),
             evidence=evidence,

@@ -44,7 +44,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
-from vxcsum.rules.unexplained import Place, describe, places
+from vxcsum.rules.unexplained import Leftover, describe, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +66,10 @@ _REMEDIES = (
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with damaged packets."""
-    by_capture: dict[int, list[Place]] = {}
-    for place in places(context):
-        if place.sporadic:
-            by_capture.setdefault(place.capture, []).append(place)
+    by_capture: dict[int, list[Leftover]] = {}
+    for left in leftovers(context):
+        if left.sporadic:
+            by_capture.setdefault(left.capture, []).append(left)
     for found in by_capture.values():
         rows, evidence = describe(context, found)
         if rows.size >= 10:

@@ -40,7 +40,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
-from vxcsum.rules.context import occurrence_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +56,9 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with checksums that were cut off."""
-    for number, capture in sorted(context.evidence.captures.items()):
+    for number, capture in context.capture_evidence():
         if capture.truncated.frames:
-            yield occurrence_finding(
-                context,
+            yield context.counted(
                 RULE,
                 number,
                 capture.truncated,

@@ -42,7 +42,6 @@ from typing import TYPE_CHECKING
 
 from vxcsum.checksum.fragments import WINDOW
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
-from vxcsum.rules.context import occurrence_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +58,9 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with incomplete datagrams."""
-    for number, capture in sorted(context.evidence.captures.items()):
+    for number, capture in context.capture_evidence():
         if capture.incomplete.frames:
-            yield occurrence_finding(
-                context,
+            yield context.counted(
                 RULE,
                 number,
                 capture.incomplete,
