@@ -26,6 +26,7 @@ def analyze(
     *,
     ports: Collection[int] | None = None,
     engine: str = "auto",
+    jobs: int | None = None,
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
     pre_nat: Iterable[str] = (),
@@ -41,6 +42,8 @@ def analyze(
         UDP destination ports of VXLAN; the default set where None.
     engine : {"auto", "native", "numpy"}
         The kernel that dissects and sums.
+    jobs : int, optional
+        Threads; by default all cores for large captures, one for small ones.
     select, ignore : iterable of str, optional
         Rules by code or its beginning.
     pre_nat : iterable of str
@@ -69,7 +72,7 @@ def analyze(
         problem = f"unknown vantage {vantage!r}: wanted one of {', '.join(VANTAGES)}"
         raise VxcsumError(problem)
     selected(select, ignore)  # a wrong rule is told before the work, not after it
-    reading = Reading(source, ports=ports, engine=engine, on_error=on_error)
+    reading = Reading(source, ports=ports, engine=engine, jobs=jobs, on_error=on_error)
     evidence = Evidence(reading.ports)
     for table in reading.tables():
         evidence.update(table)
@@ -91,13 +94,17 @@ def analyze(
 
 
 def iter_packets(
-    source: Any, *, ports: Collection[int] | None = None, engine: str = "auto"
+    source: Any,
+    *,
+    ports: Collection[int] | None = None,
+    engine: str = "auto",
+    jobs: int | None = None,
 ) -> Iterator[PacketTable]:
     """Yield the frames of some captures in tables of bounded size.
 
     Parameters
     ----------
-    source, ports, engine
+    source, ports, engine, jobs
         As for `analyze`.
 
     Yields
@@ -105,24 +112,28 @@ def iter_packets(
     PacketTable
         In the order of the captures; no table spans two of them.
     """
-    return Reading(source, ports=ports, engine=engine).tables()
+    return Reading(source, ports=ports, engine=engine, jobs=jobs).tables()
 
 
 def read_packets(
-    source: Any, *, ports: Collection[int] | None = None, engine: str = "auto"
+    source: Any,
+    *,
+    ports: Collection[int] | None = None,
+    engine: str = "auto",
+    jobs: int | None = None,
 ) -> PacketTable:
     """Return all frames of some captures as one table, about 250 octets a frame.
 
     Parameters
     ----------
-    source, ports, engine
+    source, ports, engine, jobs
         As for `analyze`.
 
     Returns
     -------
     PacketTable
     """
-    return concatenate(list(iter_packets(source, ports=ports, engine=engine)))
+    return concatenate(list(iter_packets(source, ports=ports, engine=engine, jobs=jobs)))
 
 
 def networks_of(addresses: Iterable[str]) -> tuple[Network, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from vxcsum.capture import open_capture
 from vxcsum.checksum.fragments import finish
 from vxcsum.checksum.table import PacketTable
 from vxcsum.errors import CaptureError, TruncatedCaptureWarning, VxcsumError
-from vxcsum.packet.engine import Engine, load_engine
+from vxcsum.packet.engine import Engine, index_of, load_engine
 from vxcsum.source import open_streams
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 #: IANA 4789, Linux and flannel 8472, GPE 4790, Weave 6784, Kosmos 4876/4877/4866/4867, ACI 48879.
 DEFAULT_PORTS = (4789, 8472, 4790, 6784, 4876, 4877, 4866, 4867, 48879)
 BLOCK_OCTETS = 8 << 20
+#: Fewer frames are not worth starting threads for.
+_ROWS_FOR_THREADS = 1024
 
 _LINKTYPE_NAMES = {
     0: "NULL",
@@ -75,6 +79,8 @@ class Reading:
     ports : collection of int, optional
         UDP destination ports of VXLAN.
     engine : {"auto", "native", "numpy"}
+    jobs : int, optional
+        Threads for the compiled kernel; all cores where None. Nothing in the result depends on it.
     block_octets : int
         Octets read at a time; nothing in the result depends on it.
     on_error : callable, optional
@@ -87,6 +93,7 @@ class Reading:
         *,
         ports: Collection[int] | None = None,
         engine: str = "auto",
+        jobs: int | None = None,
         block_octets: int = BLOCK_OCTETS,
         on_error: Callable[[CaptureError], None] | None = None,
     ) -> None:
@@ -94,6 +101,7 @@ class Reading:
         self.ports = port_set(ports)
         self.engine: Engine = load_engine(engine)
         self._source = source
+        self._jobs = jobs or os.cpu_count() or 1
         self._block_octets = block_octets
         self._on_error = on_error
         self._is_port: Bool = np.zeros(65536, np.bool_)
@@ -112,7 +120,11 @@ class Reading:
                 return
             with stream:
                 try:
-                    reader = open_capture(stream, block_octets=self._block_octets)
+                    reader = open_capture(
+                        stream,
+                        block_octets=self._block_octets,
+                        index=index_of(self.engine),
+                    )
                 except CaptureError as error:
                     if not stream.from_directory:
                         self._failed(error)
@@ -130,7 +142,7 @@ class Reading:
         self.captures.append(info)
         seen: set[int] = set()
         blocks = (self._facts(block, number, info, seen) for block in reader.blocks())
-        for columns in finish(blocks):
+        for columns in finish(_ahead(blocks) if self._jobs > 1 else blocks):
             yield PacketTable(columns)
         info.linktypes = [_LINKTYPE_NAMES.get(value, str(value)) for value in sorted(seen)]
         info.frames = reader.frames
@@ -162,6 +174,7 @@ class Reading:
             block.linktype,
             block.direction,
             self._is_port,
+            jobs=self._jobs if rows >= _ROWS_FOR_THREADS else 1,
         )
         columns.update(facts)
         columns["fragment"] = np.zeros(rows, np.uint8)
@@ -175,3 +188,12 @@ class Reading:
             info.first_timestamp = min(first, info.first_timestamp or first)
             info.last_timestamp = max(last, info.last_timestamp or last)
         return columns, fragments
+
+
+def _ahead(blocks: Iterator[tuple[Columns, AnyArray]]) -> Iterator[tuple[Columns, AnyArray]]:
+    """Yield the facts of blocks while a thread makes those of the next one."""
+    with ThreadPoolExecutor(1, "vxcsum-facts") as thread:
+        coming = thread.submit(next, blocks, None)
+        while (facts := coming.result()) is not None:
+            coming = thread.submit(next, blocks, None)
+            yield facts

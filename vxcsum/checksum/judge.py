@@ -12,37 +12,48 @@ import numpy as np
 
 from vxcsum.checksum.algebra import difference, residue
 from vxcsum.checksum.status import Reason, Status
-from vxcsum.packet.columns import Coverage, Kind
+from vxcsum.packet.columns import Coverage
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
-    from vxcsum.packet.columns import U8, Bool, Columns
+    from vxcsum.packet.columns import I64, U8, Bool, Columns
 
-#: What remains to be said where neither field nor sum decides, by coverage.
-_STATUS_BY_COVERAGE = np.array(
-    [
-        Status.ABSENT,
-        Status.INVALID,
-        Status.UNVERIFIABLE,
-        Status.UNVERIFIABLE,
-        Status.UNVERIFIABLE,
-        Status.UNVERIFIABLE,
-        Status.UNVERIFIABLE,
-    ],
-    np.uint8,
-)
-_REASON_BY_COVERAGE = np.array(
-    [
-        Reason.NONE,
-        Reason.NONE,
-        Reason.TRUNCATED,
-        Reason.FRAGMENT,
-        Reason.MALFORMED,
-        Reason.TRUNCATED,
-        Reason.MALFORMED,
-    ],
-    np.uint8,
-)
+_COVERAGES = len(Coverage)
+#: A verdict is looked up by what is known of a slot: coverage, and one bit each for a sum that
+#: comes out (residual 0) and for a UDP field of 0.
+_SUM_RIGHT, _UDP_ZERO = 8, 16
+
+
+def _table() -> tuple[U8, U8, Bool]:
+    """Return status, reason, and whether the field is still to be compared, by index."""
+    status = np.zeros(32, np.uint8)
+    reason = np.zeros(32, np.uint8)
+    undecided = np.zeros(32, np.bool_)
+    unsummed = {
+        Coverage.TRUNCATED: Reason.TRUNCATED,
+        Coverage.FRAGMENT: Reason.FRAGMENT,
+        Coverage.MALFORMED: Reason.MALFORMED,
+        Coverage.FIELD_CUT: Reason.TRUNCATED,
+        Coverage.FIELDLESS: Reason.MALFORMED,
+    }
+    readable = (Coverage.COMPLETE, Coverage.TRUNCATED, Coverage.FRAGMENT)
+    for index in range(32):
+        coverage = index & 7
+        if coverage in (Coverage.ABSENT, _COVERAGES):
+            continue
+        if index & _UDP_ZERO and coverage in (*readable, Coverage.MALFORMED):
+            status[index] = Status.ZERO
+        elif coverage != Coverage.COMPLETE:
+            status[index] = Status.UNVERIFIABLE
+            reason[index] = unsummed[Coverage(coverage)]
+            undecided[index] = coverage in readable
+        else:
+            status[index] = Status.VALID if index & _SUM_RIGHT else Status.INVALID
+            undecided[index] = not index & _SUM_RIGHT
+    return status, reason, undecided
+
+
+_STATUS, _REASON, _UNDECIDED = _table()
 
 
 def judge(columns: Columns) -> None:
@@ -54,81 +65,61 @@ def judge(columns: Columns) -> None:
         Facts, with the fragments of a datagram already added up.
     """
     for slot in ("outer_ip", "inner_ip"):
-        coverage = columns[f"{slot}_coverage"]
-        status = _STATUS_BY_COVERAGE[coverage]
-        status[(coverage == Coverage.COMPLETE) & (columns[f"{slot}_residual"] == 0)] = Status.VALID
-        columns[f"{slot}_status"] = status
-        columns[f"{slot}_reason"] = _REASON_BY_COVERAGE[coverage]
-    _judge_inner(columns)
-    _judge_outer(columns)
+        _look_up(columns, slot)
+    udp = columns["inner_protocol"] == IPPROTO_UDP
+    _judge_inner(columns, _look_up(columns, "inner_l4", udp & (columns["inner_l4_found"] == 0)))
+    _judge_outer(columns, _look_up(columns, "outer_udp", columns["outer_udp_found"] == 0))
 
 
-def _readable(coverage: U8) -> Bool:
-    """Where the checksum field was captured and the lengths around it make sense."""
-    readable: Bool = (coverage == Coverage.COMPLETE) | (coverage == Coverage.TRUNCATED)
-    readable |= coverage == Coverage.FRAGMENT
-    return readable
+def _look_up(columns: Columns, slot: str, zero: Bool | None = None) -> I64:
+    """Write what coverage, sum and zero decide; return the rows whose field is to be compared."""
+    index: U8 = (columns[f"{slot}_residual"] == 0).view(np.uint8) * np.uint8(_SUM_RIGHT)
+    index += columns[f"{slot}_coverage"]
+    if zero is not None:
+        index += zero.view(np.uint8) * np.uint8(_UDP_ZERO)
+    first = index[0] if index.size else 0
+    if (index == first).all():  # the rule for headers, and for healthy traffic
+        columns[f"{slot}_status"] = np.full(index.size, _STATUS[first])
+        columns[f"{slot}_reason"] = np.full(index.size, _REASON[first])
+        return np.arange(index.size) if _UNDECIDED[first] else np.arange(0)
+    columns[f"{slot}_status"] = _STATUS[index]
+    columns[f"{slot}_reason"] = _REASON[index]
+    return np.flatnonzero(_UNDECIDED[index])
 
 
-def _judge_inner(columns: Columns) -> None:
-    coverage, found = columns["inner_l4_coverage"], columns["inner_l4_found"]
-    protocol, pseudo = columns["inner_protocol"], columns["inner_l4_pseudo"]
-    status, reason = _STATUS_BY_COVERAGE[coverage], _REASON_BY_COVERAGE[coverage]
-    readable = _readable(coverage)
-    udp = protocol == IPPROTO_UDP
-
-    open_rows = np.flatnonzero(
-        readable & ((coverage != Coverage.COMPLETE) | (columns["inner_l4_residual"] != 0))
-    )
-    if open_rows.size:
-        field, sum_ = found[open_rows], pseudo[open_rows]
-        kind = protocol[open_rows]
-        # A first fragment does not tell the length of its datagram, only UDP says so itself.
-        told = (coverage[open_rows] != Coverage.FRAGMENT) | (kind == IPPROTO_UDP)
-        told &= kind != IPPROTO_ICMP
-        full = told & (difference(field, sum_) == 0)
-        # Windows leaves length 0 in the pseudo-header of a segment it wants cut (LSO).
-        bare = residue(sum_.astype(np.int64) - columns["inner_l4_length"][open_rows])
-        lso = told & ~full & (difference(field, bare) == 0)
-        lso &= (kind == IPPROTO_TCP) | (kind == IPPROTO_UDP)
-        status[open_rows[full | lso]] = Status.PARTIAL
-        reason[open_rows[full]] = Reason.NONE
-        reason[open_rows[lso]] = Reason.LSO
-    valid = (coverage == Coverage.COMPLETE) & (columns["inner_l4_residual"] == 0)
-    status[valid] = Status.VALID
-    zero = udp & (readable | (coverage == Coverage.MALFORMED)) & (found == 0)
-    status[zero] = Status.ZERO
-    reason[zero] = Reason.NONE
-    columns["inner_l4_status"], columns["inner_l4_reason"] = status, reason
-
-
-def _judge_outer(columns: Columns) -> None:
-    coverage, found = columns["outer_udp_coverage"], columns["outer_udp_found"]
-    residual = columns["outer_udp_residual"]
-    status, reason = _STATUS_BY_COVERAGE[coverage], _REASON_BY_COVERAGE[coverage]
-    readable = _readable(coverage)
-    valid = (coverage == Coverage.COMPLETE) & (residual == 0)
-    status[valid] = Status.VALID
-    zero = (readable | (coverage == Coverage.MALFORMED)) & (found == 0)
-    status[zero] = Status.ZERO
-    reason[zero] = Reason.NONE
-
-    rows = np.flatnonzero(readable & ~valid & ~zero)
+def _judge_inner(columns: Columns, rows: I64) -> None:
+    """Tell partial checksums from wrong ones, in ``rows``."""
     if not rows.size:
-        columns["outer_udp_status"], columns["outer_udp_reason"] = status, reason
         return
-    partial = difference(found[rows], columns["outer_udp_pseudo"][rows]) == 0
-    pending = (columns["inner_l4_status"][rows] == Status.PARTIAL) & (
-        columns["kind"][rows] == Kind.VXLAN
-    )
-    # patterns 1.3: with a partial inner checksum the headers alone decide, whatever was cut off.
+    found, pseudo = columns["inner_l4_found"][rows], columns["inner_l4_pseudo"][rows]
+    protocol = columns["inner_protocol"][rows]
+    # A first fragment does not tell the length of its datagram, only UDP says so itself.
+    told = (columns["inner_l4_coverage"][rows] != Coverage.FRAGMENT) | (protocol == IPPROTO_UDP)
+    told &= protocol != IPPROTO_ICMP
+    full = told & (difference(found, pseudo) == 0)
+    # Windows leaves length 0 in the pseudo-header of a segment it wants cut (LSO).
+    bare = residue(pseudo.astype(np.int64) - columns["inner_l4_length"][rows])
+    lso = told & ~full & (difference(found, bare) == 0)
+    lso &= (protocol == IPPROTO_TCP) | (protocol == IPPROTO_UDP)
+    columns["inner_l4_status"][rows[full | lso]] = Status.PARTIAL
+    columns["inner_l4_reason"][rows[full]] = Reason.NONE
+    columns["inner_l4_reason"][rows[lso]] = Reason.LSO
+
+
+def _judge_outer(columns: Columns, rows: I64) -> None:
+    """Tell partial and LCO checksums from wrong ones, in ``rows``."""
+    if not rows.size:
+        return
+    found = columns["outer_udp_found"][rows]
+    partial = difference(found, columns["outer_udp_pseudo"][rows]) == 0
+    pending = columns["inner_l4_status"][rows] == Status.PARTIAL
+    # Fact sheet 1.3: with a partial inner checksum the headers alone decide, whatever was cut off.
     lco = difference(columns["outer_udp_lco"][rows], columns["inner_l4_found"][rows])
     finished = pending & ~partial & (lco == 0)
     wrong = pending & ~partial & (lco != 0)
-    status[rows[partial | finished]] = Status.PARTIAL
-    status[rows[wrong]] = Status.INVALID
-    reason[rows[partial | wrong]] = Reason.NONE
-    reason[rows[finished]] = Reason.LCO
-    cut = wrong & (coverage[rows] != Coverage.COMPLETE)
-    residual[rows[cut]] = lco[cut]
-    columns["outer_udp_status"], columns["outer_udp_reason"] = status, reason
+    columns["outer_udp_status"][rows[partial | finished]] = Status.PARTIAL
+    columns["outer_udp_status"][rows[wrong]] = Status.INVALID
+    columns["outer_udp_reason"][rows[partial | wrong]] = Reason.NONE
+    columns["outer_udp_reason"][rows[finished]] = Reason.LCO
+    cut = wrong & (columns["outer_udp_coverage"][rows] != Coverage.COMPLETE)
+    columns["outer_udp_residual"][rows[cut]] = lco[cut]

@@ -16,6 +16,7 @@ from vxcsum.packet.engine import ENGINES
 from vxcsum.pipeline import DEFAULT_PORTS
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
+from vxcsum.rules.vantage import VANTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,15 @@ def wants_color(*, no_color: bool) -> bool:
     metavar="ADDRESS|CIDR",
     help="Where packets may have come from before NAT. Repeatable.",
 )
+@click.option(
+    "--vantage",
+    type=click.Choice(VANTAGES),
+    default="auto",
+    show_default=True,
+    help="Where the captures were taken: it decides what unfinished checksums mean.",
+)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
 @click.option(
     "--fail-on",
     type=click.Choice(["never", *_SEVERITIES]),
@@ -92,6 +101,7 @@ def wants_color(*, no_color: bool) -> bool:
 )
 @click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
+@click.option("--no-progress", is_flag=True, help="Accepted for scripts; nothing to switch off.")
 def analyze(
     captures: tuple[str, ...],
     port: tuple[str, ...],
@@ -100,11 +110,14 @@ def analyze(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     pre_nat: tuple[str, ...],
+    vantage: str,
     engine: str,
+    jobs: int | None,
     fail_on: str,
     *,
     quiet: bool,
     no_color: bool,
+    no_progress: bool,
 ) -> None:
     """Verify all checksums of captures, and name what went wrong.
 
@@ -124,6 +137,8 @@ def analyze(
             engine=engine,
             select=_prefixes(select),
             ignore=_prefixes(ignore),
+            vantage=vantage,
+            jobs=jobs,
             pre_nat=[part for value in pre_nat for part in value.split(",")],
             on_error=tell,
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from vxcsum.errors import VxcsumError
 from vxcsum.packet import vectorized
 
 if TYPE_CHECKING:
+    from vxcsum.capture import Index
     from vxcsum.packet.columns import I64, U8, U16, U32, AnyArray, Bool, Columns
 
 ENGINES = ("auto", "native", "numpy")
@@ -27,9 +28,19 @@ class Engine(Protocol):
         linktype: U16,
         direction: U8,
         ports: Bool,
+        *,
+        jobs: int = 1,
     ) -> tuple[Columns, AnyArray]:
         """Dissect and sum the frames of one block; see `vxcsum.packet.vectorized.scan`."""
         ...
+
+
+def _compiled() -> Engine | None:
+    try:
+        from vxcsum.packet import native
+    except ImportError:  # built without a compiler: no matter for a warning
+        return None
+    return cast("Engine", native)
 
 
 def load_engine(name: str = "auto") -> Engine:
@@ -43,10 +54,21 @@ def load_engine(name: str = "auto") -> Engine:
     if name not in ENGINES:
         problem = f"unknown engine {name!r}: wanted one of {', '.join(ENGINES)}"
         raise VxcsumError(problem)
-    if name == "native":
-        problem = "engine 'native' is not available: this installation has no compiled kernel"
+    if name == "numpy":
+        return cast("Engine", vectorized)
+    engine = _compiled()
+    if engine is None and name == "native":
+        problem = (
+            "engine 'native' is not available: this installation has no compiled kernel; "
+            "with a C compiler: VXCSUM_BUILD_KERNEL=require pip install --no-binary vxcsum vxcsum"
+        )
         raise VxcsumError(problem)
-    return vectorized
+    return engine or cast("Engine", vectorized)
+
+
+def index_of(engine: Engine) -> Index | None:
+    """Return the record indexer that comes with a kernel; None stands for the Python one."""
+    return cast("Index", engine) if engine.NAME == "native" else None
 
 
 #: The kernel that ``engine="auto"`` uses.

@@ -38,6 +38,8 @@ def scan(
     linktype: U16,
     direction: U8,
     ports: Bool,
+    *,
+    jobs: int = 1,
 ) -> tuple[Columns, AnyArray]:
     """Dissect and sum the frames of one block.
 
@@ -53,6 +55,8 @@ def scan(
         What the container says; cooked link headers fill in where it says nothing.
     ports : bool[65536]
         UDP destination ports of VXLAN.
+    jobs : int
+        Of no effect here: one thread does it all.
 
     Returns
     -------
@@ -138,9 +142,7 @@ def _put_transport(
     columns["inner_l4_offset"][rows] = (ip.payload[part] - start) * here
 
 
-def _fragments(
-    rows: I64, start: I64, ip: Ip, part: I64, end: I64, *, inner: bool
-) -> AnyArray:
+def _fragments(rows: I64, start: I64, ip: Ip, part: I64, end: I64, *, inner: bool) -> AnyArray:
     """Return fragment records of the frames that begin at ``start``; `_finish` fills in sums."""
     chosen = np.flatnonzero(ip.fragment[part] & ip.known[part] & ~ip.malformed[part])
     part = part[chosen]
@@ -273,4 +275,3 @@ def _finish(columns: Columns, sums: AnyArray, bounds: I64, pieces: list[AnyArray
         row = records["row"]
         inner = (records["inner"] == 1) | (columns["kind"][row] != Kind.VXLAN)
         records["sum"] = np.where(inner, body[row], total[row]) * (records["captured"] > 0)
-

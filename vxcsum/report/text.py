@@ -189,6 +189,8 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
         yield "candidates", ", ".join(e["candidates"][:_MAX_LISTED])
     for connection in e.get("connections", [])[:_MAX_LISTED]:
         yield "connection", _connection(connection)
+    for alternative in e.get("alternatives", []):
+        yield "or", alternative
     if e.get("spared_icmp_and_other"):
         spared = e["spared_icmp_and_other"]
         yield "contrast", f"{spared} packets with inner ICMP or ARP on this path are not hit"

@@ -51,7 +51,7 @@ def signatures(table: PacketTable) -> I64:
     ):
         code *= size
         code += part
-    return code
+    return np.asarray(code)
 
 
 def is_wrong(code: I64) -> Bool:

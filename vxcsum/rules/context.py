@@ -29,6 +29,7 @@ Network = IPv4Network | IPv6Network
 SLOT_BIT = {slot: np.uint8(1 << number) for number, slot in enumerate(SLOTS)}
 #: Inner packets that the offload defects spare: no transport checksum is left to the device.
 SPARED = (NONE, ICMP, ICMPV6)
+_MAX_INNER = 4096
 _EVERYTHING = (NONE, TCP, UDP, ICMP, ICMPV6)
 
 
@@ -154,11 +155,18 @@ class Context:
                 path = self.evidence.paths.get(key, Path())
                 yield Place(key, path, slot, np.array(members))
 
+    def inner_addresses(self) -> list[tuple[int, int]]:
+        """Return the inner addresses of suspects and handshakes, at most some thousands."""
+        both = [t[n] for t in (self.suspects, self.handshakes) for n in ("inner_src", "inner_dst")]
+        unique = np.unique(np.concatenate(both), axis=0)[:_MAX_INNER]
+        return [(int(high), int(low)) for high, low in unique.tolist()]
+
     def transport_rows(self, rows: I64) -> Bool:
         """Return which suspects have an inner TCP or UDP header."""
         protocol = self.column("inner_protocol", rows)
         transport: Bool = (protocol == IPPROTO_TCP) | (protocol == IPPROTO_UDP)
-        return transport & (self.column("inner_l4_status", rows) != Status.ABSENT)
+        transport &= self.column("inner_l4_status", rows) != Status.ABSENT
+        return transport
 
     def column(self, name: str, rows: I64) -> AnyArray:
         """Return a column of some suspects."""

@@ -20,7 +20,7 @@ from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.census import CELLS, SHAPE, Path, is_wrong, label_pairs, layer_counts, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vxcsum.checksum.table import PacketTable
     from vxcsum.packet.columns import I64, U16, AnyArray, Bool
@@ -31,6 +31,8 @@ MAX_SUSPECTS = 200_000
 MAX_PAIRS = 4096
 #: TCP handshake packets kept: they prove recovered ports, and show when a connection got through.
 MAX_HANDSHAKES = 50_000
+#: VNIs remembered for each capture.
+MAX_VNIS = 1024
 #: Addresses remembered as candidates.
 MAX_ADDRESSES = 16_384
 
@@ -97,7 +99,12 @@ JUMBO_FRAME = 9216 + 64
 _ETHERNET_FRAME = 1600
 #: Octets behind the packet that no padding explains: the headers are those of one segment.
 _LONG_TRAILER = 1000
+_LARGEST_GSO = 0xFFFF + 14 + 16 + 50
 _RCO_FLAG = np.uint16(0x0020)
+
+#: Tunnels over UDP that may leave out the checksum over IPv6 (RFC 6935): VXLAN, Geneve, LISP, MPLS,
+#: GUE, AMT, GTP-U.
+UDP_TUNNEL_PORTS = (4789, 4790, 8472, 6081, 4341, 6635, 6080, 2268, 2152)
 
 PairKey = tuple[int, int, int, int, int]  # capture, source halves, destination halves
 
@@ -170,6 +177,7 @@ class CaptureEvidence:
     smallest_caplen: int = 0
     largest_origlen: int = 0
     interfaces: set[tuple[int, int]] = field(default_factory=set)
+    vnis: set[int] = field(default_factory=set)
 
     def merge(self, other: CaptureEvidence) -> None:
         """Add what came later."""
@@ -185,6 +193,7 @@ class CaptureEvidence:
         known = [c for c in (self.smallest_caplen, other.smallest_caplen) if c]
         self.smallest_caplen = min(known, default=0)
         self.interfaces |= other.interfaces
+        self.vnis = set(sorted(self.vnis | other.vnis)[:MAX_VNIS])
 
 
 class Rows:
@@ -408,6 +417,13 @@ class Evidence:
             capture.not_vxlan.update(table, plain_udp & on_port & (inner != Status.ABSENT))
         remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
         capture.remote_offload.update(table, remote)
+        vni = table["vni"][table["kind"] == Kind.VXLAN]
+        if vni.size and len(capture.vnis) < MAX_VNIS:
+            lowest = int(vni.min())
+            if lowest == int(vni.max()):
+                capture.vnis.add(lowest)
+            else:
+                capture.vnis |= set(np.unique(vni)[:MAX_VNIS].tolist())
         ifindex, interface = table["ifindex"], table["interface"]
         if ifindex.any() or interface.any():
             seen = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
@@ -450,7 +466,9 @@ def _zeros(capture: CaptureEvidence, table: PacketTable, inner: AnyArray, outer:
         whole = table["inner_l4_coverage"] == Coverage.COMPLETE
         exact |= empty & (table["inner_l4_residual"] == 0) & whole
         vxlan = table["kind"] == Kind.VXLAN
-        capture.ipv6_inner_zero.update(table, empty & vxlan & (table["inner_ip_version"] == 6))
+        tunnel = np.isin(table["inner_dport"], UDP_TUNNEL_PORTS)
+        illegal = empty & vxlan & (table["inner_ip_version"] == 6) & ~tunnel
+        capture.ipv6_inner_zero.update(table, illegal)
     capture.zero_for_ffff.update(table, exact)
 
 
@@ -465,12 +483,20 @@ def _sizes(capture: CaptureEvidence, table: PacketTable, pending: Bool) -> None:
     capture.superframes.update(table, big & tcp)
     longest = np.maximum(table["inner_length"], table["outer_length"])
     capture.big_tcp.update(table, longest > 0xFFFF + 40)
+    capture.long_trailers.update(table, has_long_trailer(table))
+
+
+def has_long_trailer(table: Mapping[str, AnyArray]) -> Bool:
+    """Return which TCP frames are much longer than their headers say, ``bool[n]``."""
     vxlan = table["kind"] == Kind.VXLAN
     start = np.where(vxlan, table["outer_udp_offset"], table["inner_l4_offset"])
     length = np.where(vxlan, table["outer_udp_length"], table["inner_l4_length"])
-    stop = start.astype(np.int64) + length
-    trailing = (start > 0) & (origlen.astype(np.int64) - stop > _LONG_TRAILER)
-    capture.long_trailers.update(table, trailing)
+    origlen = table["origlen"].astype(np.int64)
+    trailing = origlen - start - length > _LONG_TRAILER
+    plausible = (start > 0) & (origlen <= _LARGEST_GSO) & (length > 0)
+    plausible &= table["inner_ip_status"] != Status.INVALID
+    long: Bool = trailing & plausible & (table["inner_protocol"] == IPPROTO_TCP)
+    return long
 
 
 def _small(table: PacketTable, rows: I64) -> Bool:

@@ -2,20 +2,21 @@
 
 ## What it means
 
-The tunnel sends no outer UDP checksum (the field is 0), but these packets carry a wrong one. On its
-way out NAT rewrote the outer header, and the kernel "updated" a checksum that was never there.
+The tunnel sends no outer UDP checksum (the field is 0), but these packets carry a wrong one. On
+its way out NAT rewrote the outer header, and the kernel "updated" a checksum that was never
+there.
 
 ## Why it matters
 
 Receivers verify an outer checksum that is not zero, and drop the packet. Connections that begin
-while the NAT mapping lives wait: one second where the sender picks a new source port for each SYN,
-63 seconds or more where it does not. Ping works throughout, which misleads everybody.
+while the NAT mapping lives wait: one second where the sender picks a new source port for each
+SYN, 63 seconds or more where it does not. Ping works throughout, which misleads everybody.
 
 ## How it is recognised
 
-Only packets with inner TCP or UDP are hit, because only their inner checksum is left to the device
-(`CHECKSUM_PARTIAL`). The kernel takes that as the state of the outer header, and writes the
-difference of the addresses as if the field held an un-complemented pseudo-header sum:
+Only packets with inner TCP or UDP are hit, because only their inner checksum is left to the
+device (`CHECKSUM_PARTIAL`). The kernel takes that as the state of the outer header, and writes
+the difference of the addresses as if the field held an un-complemented pseudo-header sum:
 
     found = S(new address) - S(old address)        modulo 0xffff
     found = 0xffff                                 where only the port changed
@@ -43,14 +44,14 @@ differ. ICMP and ARP keep their zero.
 
 ## What to do
 
-Switch checksum offload off on the tunnel device, stop the second masquerade, or take a kernel with
-the fix. See the remedies of the finding.
+Switch checksum offload off on the tunnel device, stop the second masquerade, or take a kernel
+with the fix. See the remedies of the finding.
 
 ## References
 
-Linux commit ea64d8d6c675 "netfilter: nat: never update the UDP checksum when it's 0";
-kubernetes #88986, PR #92035; projectcalico/calico #3145; flannel-io/flannel #1279; RFC 768;
-RFC 7348 section 5. Fact sheet: P01.
+Linux commit ea64d8d6c675 "netfilter: nat: never update the UDP checksum when it's 0"; kubernetes
+#88986, PR #92035; projectcalico/calico #3145; flannel-io/flannel #1279; RFC 768; RFC 7348 section
+5. Fact sheet: P01.
 """
 
 from __future__ import annotations
@@ -118,10 +119,12 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             odds = chance**observations
         elif observations > 1:
             odds = chance ** (observations - 1)
+            if not _known(context, case, value) and _known(context, case, -value):
+                continue  # a known address explains it with the sign of VX103
         else:
             known = len(context.evidence.addresses) + len(context.pre_nat)
-            fits = proven(candidates(context, case.source, case.destination, value))
-            odds = chance * known if fits is not None and case.zero else 1.0
+            fits = _known(context, case, value) and case.zero
+            odds = chance * known if fits else 1.0
         if odds < _MAX_CHANCE:
             groups[value] = members
     if groups and case.zero:  # single packets beside proven ones: the same NAT, other addresses
@@ -129,6 +132,12 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             if candidates(context, case.source, case.destination, value):
                 groups[value] = rows[found == value]
     return groups
+
+
+def _known(context: Context, case: Place, change: int) -> bool:
+    """Tell whether an address that was seen or given explains a change."""
+    found = candidates(context, case.source, case.destination, change % _FIELD_VALUES)
+    return proven(found) is not None
 
 
 def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, int]:

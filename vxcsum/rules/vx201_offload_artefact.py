@@ -34,8 +34,8 @@ right for the packet as it *will* be (local checksum offload):
 
 ## What to do
 
-Nothing. To see finished checksums, capture on the receiving host, or switch transmit offload off on
-the sending device for a test.
+Nothing. To see finished checksums, capture on the receiving host, or switch transmit offload off
+on the sending device for a test.
 
 ## References
 

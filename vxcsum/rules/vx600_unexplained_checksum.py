@@ -29,8 +29,8 @@ A capture whose addresses were rewritten by an anonymiser that left the checksum
 
 ## What to do
 
-Look whether the residual is constant: then one field was changed by that difference. Capture before
-and after each hop to find where the checksum goes wrong.
+Look whether the residual is constant: then one field was changed by that difference. Capture
+before and after each hop to find where the checksum goes wrong.
 
 ## References
 

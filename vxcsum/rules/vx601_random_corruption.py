@@ -6,13 +6,14 @@ A few packets are damaged: their checksums are wrong, each in its own way.
 
 ## Why it matters
 
-Links protect frames with a CRC, so damage that reaches a capture usually happened inside a machine:
-memory, a driver, a network card, a virtual switch. TCP retransmits; UDP loses the packet.
+Links protect frames with a CRC, so damage that reaches a capture usually happened inside a
+machine: memory, a driver, a network card, a virtual switch. TCP retransmits; UDP loses the
+packet.
 
 ## How it is recognised
 
-The residuals differ from packet to packet, follow no rule of this catalogue, and only a small share
-of the packets on the path is hit.
+The residuals differ from packet to packet, follow no rule of this catalogue, and only a small
+share of the packets on the path is hit.
 
 ## Example
 

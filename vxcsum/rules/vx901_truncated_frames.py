@@ -11,7 +11,8 @@ wrong.
 
 ## How it is recognised
 
-The captured length is smaller than the original one, and the octets a checksum covers are missing.
+The captured length is smaller than the original one, and the octets a checksum covers are
+missing.
 
 ## Example
 
@@ -27,8 +28,8 @@ The captured length is smaller than the original one, and the octets a checksum 
 
 ## What to do
 
-Capture with `tcpdump -s 0`. To save space and still see VX101 and VX102, 128 octets suffice on the
-sending host, where the outer checksum can be decided from the headers.
+Capture with `tcpdump -s 0`. To save space and still see VX101 and VX102, 128 octets suffice on
+the sending host, where the outer checksum can be decided from the headers.
 
 ## References
 

@@ -6,9 +6,9 @@ Datagrams were sent in IP fragments, and some of the fragments are not in the ca
 
 ## Why it matters
 
-The checksum covers the whole datagram. Without all fragments it cannot be verified, and is counted
-as `unverifiable`. Fragmented VXLAN packets cost throughput in any case: the MTU of the overlay is
-too large.
+The checksum covers the whole datagram. Without all fragments it cannot be verified, and is
+counted as `unverifiable`. Fragmented VXLAN packets cost throughput in any case: the MTU of the
+overlay is too large.
 
 ## How it is recognised
 
@@ -29,7 +29,8 @@ A first fragment whose others are not found within the next 4,096 frames.
 
 ## What to do
 
-Capture with a filter that keeps fragments, and lower the MTU of the overlay so that there are none.
+Capture with a filter that keeps fragments, and lower the MTU of the overlay so that there are
+none.
 
 ## References
 

@@ -1,0 +1,151 @@
+"""Mistakes of software that computes checksums: one formula each, tried on all wrong checksums.
+
+A formula is believed where it fits at least three packets whose right checksums differ, and most
+of the unexplained ones of the same kind on the path. Sources: RFC 1071; fact sheet, section 1.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vxcsum.packet.columns import I64, AnyArray, Bool
+    from vxcsum.rules.context import Context, Place
+
+MODULUS = 0xFFFF
+#: Packets with different right checksums that a formula has to fit.
+MIN_OBSERVATIONS = 3
+#: Share of the unexplained checksums of a kind that it has to fit.
+_MIN_SHARE = 0.5
+_MAX_ODDS = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Wrong checksums of one kind on one path, as signed 64-bit columns.
+
+    Attributes
+    ----------
+    found, expected, residual, pseudo : int64[n]
+        Residues, but for ``found``, which is the field.
+    length : int64[n]
+        Octets that the checksum covers.
+    protocol : int
+        Of the header that holds the checksum.
+    """
+
+    context: Context
+    place: Place
+    rows: I64
+    protocol: int
+    found: I64
+    expected: I64
+    residual: I64
+    pseudo: I64
+    length: I64
+
+    def column(self, name: str) -> AnyArray:
+        """Return another column of the same rows."""
+        return self.context.column(name, self.rows)
+
+
+def samples(context: Context) -> Iterator[Sample]:
+    """Yield the unexplained transport checksums by path, slot and protocol."""
+    for place in context.places("outer_udp", "inner_l4"):
+        protocols = context.column("inner_protocol", place.rows)
+        if place.slot == "outer_udp":
+            protocols = np.full(place.rows.size, 17)
+        for protocol in np.unique(protocols).tolist():
+            rows = place.rows[protocols == protocol]
+            length = "outer_udp_length" if place.slot == "outer_udp" else "inner_l4_length"
+            yield Sample(
+                context=context,
+                place=place,
+                rows=rows,
+                protocol=protocol,
+                found=context.column(f"{place.slot}_found", rows).astype(np.int64),
+                expected=context.expected(place.slot, rows).astype(np.int64),
+                residual=context.residual(place.slot, rows).astype(np.int64),
+                pseudo=context.column(f"{place.slot}_pseudo", rows).astype(np.int64),
+                length=context.column(length, rows).astype(np.int64),
+            )
+
+
+def congruent(left: Any, right: Any) -> Bool:
+    """Return where two columns are the same residue."""
+    return np.asarray((np.asarray(left, np.int64) - right) % MODULUS == 0)
+
+
+def observations(sample: Sample, mask: Bool) -> int:
+    """Return how many different packets a mask holds; retransmissions are one observation."""
+    seen = np.column_stack((sample.expected[mask], sample.residual[mask], sample.length[mask]))
+    return len(np.unique(seen, axis=0))
+
+
+def by_formula(
+    context: Context,
+    rule: Rule,
+    fits: Callable[[Sample], Bool],
+    *,
+    chance: Callable[[Sample], float],
+    explanation: str,
+    formula: str,
+    details: Callable[[Sample, Bool], dict[str, Any]] | None = None,
+    remedies: tuple[Remedy, ...] = (),
+) -> Iterator[Finding]:
+    """Yield a finding for each path where a formula explains the wrong checksums.
+
+    Parameters
+    ----------
+    context, rule
+    fits : callable
+        Returns for a `Sample` which rows the formula explains.
+    chance : callable
+        Returns for a `Sample` how likely a random field fits.
+    explanation, formula : str
+    details : callable, optional
+        Returns what was recovered, for the evidence.
+    """
+    for sample in samples(context):
+        mask = fits(sample)
+        hits = int(mask.sum())
+        if hits < max(MIN_OBSERVATIONS, _MIN_SHARE * sample.rows.size):
+            continue
+        seen = observations(sample, mask)
+        odds = chance(sample) ** seen
+        if seen < MIN_OBSERVATIONS or odds > _MAX_ODDS:
+            continue
+        rows = sample.rows[mask]
+        first = int(np.flatnonzero(mask)[0])
+        evidence: dict[str, Any] = {
+            "wrong": context.layer_names(rows),
+            "formula": formula,
+            "found": hex16(sample.found[first]),
+            "expected": hex16(sample.expected[first]),
+            "residual": hex16(sample.residual[first]),
+            "observations": seen,
+            "chance": float(f"{odds:.2g}"),
+        }
+        if details is not None:
+            evidence.update(details(sample, mask))
+        context.claim(rows, sample.place.slot)
+        yield context.finding(
+            rule,
+            rows,
+            confidence=Confidence.CONFIRMED if seen > MIN_OBSERVATIONS else Confidence.LIKELY,
+            explanation=explanation,
+            evidence=evidence,
+            remedies=remedies,
+        )
+
+
+def one_in(number: float) -> Callable[[Sample], float]:
+    """Return a chance that does not depend on the sample: ``number`` of 65,535 fields fit."""
+    return lambda _sample: number / MODULUS

@@ -1,0 +1,282 @@
+"""Reading a constant residual as a rewritten address or port.
+
+All defects of this family follow one law, ``value = c * dA + dP`` modulo 0xffff, where ``value`` is
+constant for an outer flow, ``dA = S(new address) - S(old address)``, ``dP = new port - old port``
+and ``c`` depends on the defect. One equation with two unknowns: the port alone, the address alone,
+or a known address with any port are tried in turn. Source: fact sheet, sections 1.2 and 1.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.checksum.status import Status
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, address_text, hex16
+from vxcsum.rules.connections import connections
+from vxcsum.rules.nat import TUNNEL_PORTS, Address, Candidate, candidates, proven, sum_of
+
+if TYPE_CHECKING:
+    from vxcsum.packet.columns import I64, AnyArray
+    from vxcsum.rules.context import Context, Place
+
+MODULUS = 0xFFFF
+#: How probable a reading may be by chance and still be believed without the ICMP contrast.
+MAX_CHANCE = 0.01
+_IN_RANGE = len(TUNNEL_PORTS) / MODULUS
+#: Of the flows of a path, at least this share have to be steady: one value each.
+_STEADY_SHARE = 0.9
+_INVERSE = {1: 1, 2: 0x8000}  # modulo 0xffff
+_SINGLE_BITS = {1 << bit for bit in range(16)} | {MODULUS - (1 << bit) for bit in range(16)}
+
+
+@dataclass(slots=True)
+class Flow:
+    """Suspects with one outer source port and one value."""
+
+    sport: int
+    value: int
+    rows: I64
+    observations: int  # different right checksums; retransmissions are one
+    old_port: int | None = None
+    proof: bool = False
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was rewritten, and the odds that chance made it fit."""
+
+    flows: list[Flow]
+    odds: float
+    old_source: Address | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+
+    @property
+    def rows(self) -> I64:
+        """All suspects that the reading explains."""
+        return np.sort(np.concatenate([flow.rows for flow in self.flows]))
+
+    @property
+    def proof(self) -> bool:
+        """Whether a right packet came from exactly a recovered port."""
+        return any(flow.proof for flow in self.flows)
+
+
+def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> list[Flow]:
+    """Group suspects into flows, without those whose small packets are right elsewhere.
+
+    NAT with one of these defects hits every small packet of a flow, so a flow that has right ones
+    was not rewritten.
+    """
+    sports = context.column("outer_sport", rows)
+    expected = context.expected("outer_udp", rows)
+    pairs = sorted(set(zip(sports.tolist(), values.tolist(), strict=True)))
+    good = place.path.good_ports
+    flows = []
+    for sport, value in pairs:
+        if good is not None and good[sport]:
+            continue
+        mask = (sports == sport) & (values == value)
+        flows.append(Flow(sport, int(value), rows[mask], len(np.unique(expected[mask]))))
+    return flows
+
+
+def read_flows(
+    context: Context, place: Place, flows: list[Flow], *, coefficient: int, contrast: bool
+) -> Reading | None:
+    """Return the best reading of some flows, or None.
+
+    Parameters
+    ----------
+    context, place, flows
+    coefficient : {1, 2}
+        ``c`` of the law.
+    contrast : bool
+        Whether packets of other kinds on the path behave as the defect wants it; then few packets
+        suffice.
+    """
+    if not flows:
+        return None
+    return _address_only(context, place, flows, coefficient, contrast=contrast) or _port(
+        context, place, flows, coefficient, contrast=contrast
+    )
+
+
+def _address_only(
+    context: Context, place: Place, flows: list[Flow], coefficient: int, *, contrast: bool
+) -> Reading | None:
+    """Ports kept: the value is the same in flows with different ports."""
+    sports: dict[int, set[int]] = {}
+    for flow in flows:
+        sports.setdefault(flow.value, set()).add(flow.sport)
+    value = max(sports, key=lambda v: len(sports[v]))
+    chosen = [flow for flow in flows if flow.value == value]
+    change = value * _INVERSE[coefficient] % MODULUS
+    found = candidates(context, place.source, place.destination, change)
+    if len(sports[value]) < 2:
+        # One flow: believed only where a known address explains it exactly.
+        in_range = all(flow.sport in TUNNEL_PORTS for flow in chosen)
+        if proven(found) is None or not (contrast and in_range):
+            return None
+        observations = sum(flow.observations for flow in chosen)
+        odds = len(context.evidence.addresses) / MODULUS**observations
+    else:
+        odds = (len(flows) / MODULUS) ** (len(sports[value]) - 1)
+    if odds >= MAX_CHANCE:
+        return None
+    for flow in chosen:
+        flow.old_port = flow.sport
+    return Reading(chosen, odds, candidates=found)
+
+
+def _port(
+    context: Context, place: Place, flows: list[Flow], coefficient: int, *, contrast: bool
+) -> Reading | None:
+    """Ports rewritten; the address kept, or one that is known."""
+    by_port: dict[int, int] = {}
+    for flow in flows:
+        by_port[flow.sport] = by_port.get(flow.sport, 0) + 1
+    steady = [flow for flow in flows if by_port[flow.sport] == 1]
+    if not steady or len(steady) < _STEADY_SHARE * len(flows):
+        return None
+    given = {
+        (int(n.network_address) >> 64, int(n.network_address) & 0xFFFF_FFFF_FFFF_FFFF)
+        if n.version == 6
+        else (0, 0xFFFF << 32 | int(n.network_address))
+        for n in context.pre_nat
+        if n.num_addresses == 1
+    }
+    known = sorted((context.evidence.addresses | given) - {place.source})
+    for old_source in (None, *known):
+        change = 0 if old_source is None else sum_of(place.source) - sum_of(old_source)
+        if old_source is not None and change % MODULUS == 0:
+            continue
+        for flow in steady:
+            flow.old_port = (flow.sport - flow.value + coefficient * change) % MODULUS
+        if not all(flow.old_port in TUNNEL_PORTS for flow in steady):
+            continue
+        odds = (1 if old_source is None else len(known)) * _odds(context, place, steady)
+        few = old_source is None and contrast
+        few &= not any(flow.value in _SINGLE_BITS for flow in steady)
+        if odds < MAX_CHANCE or few:
+            origin = "given" if old_source in given else "seen"
+            found = [] if old_source is None else [Candidate(old_source, "source", origin)]
+            return Reading(steady, min(odds, 1.0), old_source, found)
+    return None
+
+
+def _odds(context: Context, place: Place, flows: list[Flow]) -> float:
+    """Return how likely chance would give old ports like these."""
+    odds = 1.0
+    for flow in flows:
+        odds *= _IN_RANGE / MODULUS ** (flow.observations - 1)
+        flow.proof = _proof(context, place, flow)
+        if flow.proof:
+            odds /= MODULUS
+    return odds
+
+
+def _proof(context: Context, place: Place, flow: Flow) -> bool:
+    """Look for a right packet of the same inner connection from exactly the recovered port."""
+    shakes = context.handshakes
+    mask = (shakes["outer_sport"] == flow.old_port) & (shakes["capture"] == place.capture)
+    mask &= (shakes["outer_udp_status"] != Status.ZERO) & (
+        shakes["outer_udp_status"] != Status.INVALID
+    )
+    for name, address in (("outer_src", place.source), ("outer_dst", place.destination)):
+        mask &= (shakes[name] == np.array(address, np.uint64)).all(axis=1)
+    row = int(flow.rows[0])
+    for name in ("inner_src", "inner_dst"):
+        mask &= (shakes[name] == context.suspects[name][row]).all(axis=1)
+    for name in ("inner_sport", "inner_dport"):
+        mask &= shakes[name] == context.suspects[name][row]
+    return bool(mask.any())
+
+
+def confidence_of(reading: Reading, *, contrast: bool) -> Confidence:
+    """Return how sure a reading is, by independent observations."""
+    repeated = max(flow.observations for flow in reading.flows)
+    sure = reading.proof or reading.odds < 1e-8 or repeated >= 3
+    if sure or (contrast and reading.odds < MAX_CHANCE):
+        return Confidence.CONFIRMED
+    if reading.odds < MAX_CHANCE or repeated == 2:
+        return Confidence.LIKELY
+    return Confidence.POSSIBLE
+
+
+def address_kept(reading: Reading) -> bool:
+    """Tell whether only the port was rewritten."""
+    return reading.old_source is None and not reading.candidates
+
+
+def mappings_of(place: Place, reading: Reading) -> list[dict[str, Any]]:
+    """Return what each flow was before and after NAT."""
+    kept = address_kept(reading)
+    known = proven(reading.candidates) if reading.candidates else None
+    out: dict[tuple[int, int | None], dict[str, Any]] = {}
+    for flow in reading.flows:
+        mapping: dict[str, Any] = {
+            "pre_nat_source": address_text(place.source) if kept else None,
+            "pre_nat_destination": address_text(place.destination) if kept else None,
+            "pre_nat_source_port": flow.old_port,
+            "post_nat_source": address_text(place.source),
+            "post_nat_source_port": flow.sport,
+            "frames": int(flow.rows.size),
+            "value": hex16(flow.value),
+        }
+        if known is not None:
+            mapping[f"pre_nat_{known.role}"] = known.text
+        out[flow.sport, flow.old_port] = mapping
+    return list(out.values())
+
+
+def rewriting_finding(
+    context: Context,
+    rule: Rule,
+    place: Place,
+    reading: Reading,
+    *,
+    formula: str,
+    explanation: str,
+    contrast: bool,
+    evidence: dict[str, Any],
+    remedies: tuple[Remedy, ...],
+) -> Finding:
+    """Claim what a reading explains, and return the finding."""
+    rows = reading.rows
+    first = int(rows[0])
+    mappings = mappings_of(place, reading)
+    said: dict[str, Any] = {
+        "post_nat_source": address_text(place.source),
+        "destination": address_text(place.destination),
+        "destination_port": int(context.suspects["outer_dport"][first]),
+        "vni": int(context.suspects["vni"][first]),
+        "found": hex16(context.suspects["outer_udp_found"][first]),
+        "expected": hex16(context.expected("outer_udp", rows[:1])[0]),
+        "residual": hex16(context.suspects["effective"][first]),
+        "formula": formula,
+        "flows": len(reading.flows),
+        "observations": sum(flow.observations for flow in reading.flows),
+        "chance": float(f"{reading.odds:.2g}"),
+        "proven_by_later_packet": reading.proof,
+        **evidence,
+        "connections": connections(context, rows[context.transport_rows(rows)]),
+        "mappings": mappings,
+    }
+    for name in ("pre_nat_source", "pre_nat_destination", "pre_nat_source_port"):
+        values = {mapping[name] for mapping in mappings}
+        if len(values) == 1 and None not in values:
+            said[name] = values.pop()
+    if reading.candidates:
+        said["candidates"] = list(dict.fromkeys(c.text for c in reading.candidates))
+    context.claim(rows, "outer_udp")
+    return context.finding(
+        rule,
+        rows,
+        confidence=confidence_of(reading, contrast=contrast),
+        explanation=explanation,
+        evidence=said,
+        remedies=remedies,
+    )

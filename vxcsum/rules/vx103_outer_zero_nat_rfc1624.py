@@ -1,0 +1,105 @@
+"""# VX103 outer-zero-nat-rfc1624
+
+## What it means
+
+The tunnel sends no outer UDP checksum (the field is 0), and a translator updated it all the same,
+by the textbook formula for incremental updates.
+
+## Why it matters
+
+Receivers verify an outer checksum that is not 0. All packets of the rewritten flow are dropped,
+ping included.
+
+## How it is recognised
+
+found = -(S(new address) - S(old address) + new port - old port) modulo 0xffff
+
+The field is constant for an outer flow, whatever the packet carries, and packets with inner ICMP
+or ARP are hit like the others.
+
+## Example
+
+vxcsum analyze captures/synthetic/vx103.pcap
+
+## Usual causes
+
+* NAT in userspace, in eBPF programs or in middleboxes that do not know that 0 means "no
+  checksum".
+* `bpf_l4_csum_replace()` without `BPF_F_MARK_MANGLED_0`.
+
+## Look-alikes
+
+* VX101: the sign is opposite, the port does not enter, and ICMP keeps its 0.
+* VX104: the tunnel sends checksums, and they were not updated.
+
+## What to do
+
+Make the translator leave a UDP checksum of 0 alone. Until then, let the tunnel send real
+checksums, or exempt its port from NAT.
+
+## References
+
+RFC 768; RFC 1624; OpenVPN issue #1037; cilium #28707. Fact sheet: P03 and P06.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.nat import proven
+from vxcsum.rules.rewriting import MODULUS, flows_of, read_flows, rewriting_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX103",
+    "outer-zero-nat-rfc1624",
+    "NAT updated an outer checksum that was not there",
+    Severity.ERROR,
+)
+
+_REMEDIES = (
+    Remedy("the translator", "make it leave a UDP checksum of 0 as it is (RFC 768)"),
+    Remedy(
+        "the tunnel, until then",
+        "ip link add ... type vxlan ... udpcsum",
+        "then the translator has a checksum to update; on Linux nodes mind VX102",
+    ),
+)
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each pair of outer addresses that shows the pattern."""
+    for place in context.places("outer_udp"):
+        if place.summed and not place.zero:
+            continue
+        values = -context.column("outer_udp_found", place.rows).astype(np.int64) % MODULUS
+        flows = flows_of(context, place, place.rows, values)
+        others = int(np.count_nonzero(~context.transport_rows(place.rows)))
+        reading = read_flows(context, place, flows, coefficient=1, contrast=others > 1)
+        if reading is None:
+            continue
+        port_kept = all(flow.old_port == flow.sport for flow in reading.flows)
+        if port_kept and not others and proven(reading.candidates) is None:
+            continue  # without ICMP and without a known address, the sign cannot be told
+        yield rewriting_finding(
+            context,
+            RULE,
+            place,
+            reading,
+            formula="found = -(S(new address) - S(old address) + new port - old port)",
+            explanation=(
+                "This tunnel sends no outer UDP checksum. A translator rewrote the outer header "
+                "and updated the empty field as if it held one, so that receivers verify it and "
+                f"drop the packet. {others} packets with inner ICMP or ARP are hit as well."
+            ),
+            contrast=others > 1,
+            evidence={"icmp_and_other_hit": others, "frames_without_checksum": place.zero},
+            remedies=_REMEDIES,
+        )

@@ -1,0 +1,135 @@
+"""# VX202 partial-leak
+
+## What it means
+
+Packets arrived with checksums that were left for a device to finish, and no device did.
+
+## Why it matters
+
+The receiving host drops them. TCP connections never open, ping works.
+
+## How it is recognised
+
+The field holds the pseudo-header sum, as in VX201, and the capture is from behind the device: it
+was taken on the wire (`--vantage wire`), or at the receiver where the SYNs that look so are never
+answered.
+
+## Example
+
+vxcsum analyze --vantage wire captures/synthetic/vx202.pcap
+
+## Usual causes
+
+* A forwarder that ignores the offload state of packets: AF_PACKET, tap and AF_XDP programs, DPDK
+  and VPP with vhost, netmap.
+* A driver that does not complete checksums it promised to.
+
+## Look-alikes
+
+* VX201: the capture is from before the device. Packets between containers of one host stay
+  unfinished all the way, and are answered.
+* VX204: the outer checksum covers the unfinished inner one.
+
+## What to do
+
+Switch transmit offload off where the packets come from: `ethtool -K eth0 tx off` in the guest or
+pod. For DHCP: `iptables -t mangle -A POSTROUTING -p udp --dport bootpc -j CHECKSUM
+--checksum-fill`.
+
+## References
+
+lkl #418; DPDK/grout #724; VPP #2684; virtio-spec #185. Fact sheet: P11.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import Direction
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
+from vxcsum.rules.vantage import vantage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.packet.columns import I64
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX202",
+    "partial-leak",
+    "Unfinished checksums got onto the wire",
+    Severity.ERROR,
+)
+
+_SYN, _ACK = 0x02, 0x10
+_REMEDIES = (
+    Remedy("the guest, pod or host that sends these packets", "ethtool -K eth0 tx off"),
+    Remedy(
+        "the forwarder",
+        "make it complete checksums (virtio_net_hdr, PKT_TX_*_CKSUM, XDP metadata) or refuse them",
+    ),
+)
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each capture in which unfinished checksums are no artefact."""
+    for number, capture in context.capture_evidence():
+        vantage = vantage_of(capture, context.asked_vantage)
+        if vantage.where == "wire" and capture.partial.frames:
+            yield context.counted(
+                RULE,
+                number,
+                capture.partial,
+                confidence=Confidence.CONFIRMED,
+                explanation=(
+                    "These packets are on the wire with checksums that no device has finished; the "
+                    "receiver drops them."
+                ),
+                evidence={"vantage": vantage.where, "vantage_reason": vantage.reason},
+                remedies=_REMEDIES,
+            )
+        elif vantage.where == "receiver":
+            rows = _unanswered(context, number)
+            if rows.size:
+                shakes = context.handshakes
+                yield context.finding_about(
+                    RULE,
+                    number,
+                    shakes["frame_number"][rows],
+                    shakes["timestamp"][rows],
+                    confidence=Confidence.LIKELY,
+                    explanation=(
+                        "At the receiver these SYNs have checksums that no device has finished. "
+                        "They are repeated and never answered: the receiver drops them."
+                    ),
+                    evidence={"vantage": vantage.where, "vantage_reason": vantage.reason},
+                    remedies=_REMEDIES,
+                )
+
+
+def _unanswered(context: Context, capture: int) -> I64:
+    """Return repeated, unfinished SYNs without a SYN-ACK, as rows of the handshakes."""
+    shakes = context.handshakes
+    forward: dict[tuple[bytes, ...], list[int]] = {}
+    answered: set[tuple[bytes, ...]] = set()
+    for row in np.flatnonzero(shakes["capture"] == capture).tolist():
+        ends = [shakes[n][row].tobytes() for n in ("inner_src", "inner_sport")]
+        ends += [shakes[n][row].tobytes() for n in ("inner_dst", "inner_dport")]
+        if int(shakes["tcp_flags"][row]) & _ACK:
+            answered.add((*ends[2:], *ends[:2]))
+        elif (
+            shakes["inner_l4_status"][row] == Status.PARTIAL
+            and shakes["direction"][row] != Direction.OUT
+        ):
+            forward.setdefault(tuple(ends), []).append(row)
+    rows = [
+        row
+        for key, members in forward.items()
+        if len(members) > 1 and key not in answered
+        for row in members
+    ]
+    return np.array(sorted(rows), np.int64)

@@ -1,0 +1,86 @@
+"""# VX204 inner-partial-outer-valid
+
+## What it means
+
+The outer UDP checksum is right for the octets in the capture, and the inner checksum among them
+is unfinished (`CHECKSUM_PARTIAL`). Whoever encapsulated the packet summed it as it was.
+
+## Why it matters
+
+No device on the way will finish the inner checksum, and if one did, the outer would be wrong. The
+receiving host drops the inner packet: TCP and UDP through the tunnel fail, ping works.
+
+## How it is recognised
+
+outer residual = 0, and the outer field is not 0 inner field = S(inner pseudo-header)
+
+The kernel never sends this: where it leaves the inner checksum to the device, its own outer
+checksum is the one that will be right afterwards (local checksum offload).
+
+## Example
+
+vxcsum analyze captures/synthetic/vx204.pcap
+
+## Usual causes
+
+* A tunnel end outside the kernel (DPDK, a hypervisor switch, a userspace proxy) that takes
+  unfinished packets from a guest or a tap device and does not complete them.
+
+## Look-alikes
+
+* VX201: the outer checksum is 0, unfinished itself, or right only once the inner one is finished.
+* VX202: unfinished inner checksums on the wire behind a tunnel without outer checksums.
+
+## What to do
+
+Switch transmit checksum offload off on the interface that feeds the tunnel end, for example
+`ethtool -K ens192 tx-checksum-ip-generic off`, and report it to the maker of the tunnel end.
+
+## References
+
+projectcalico/calico #7040. Fact sheet: P13.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX204",
+    "inner-partial-outer-valid",
+    "The outer checksum was computed over an unfinished inner one",
+    Severity.ERROR,
+)
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each capture that shows it."""
+    for number, capture in context.capture_evidence():
+        seen = capture.inner_partial_outer_valid
+        if not seen.frames:
+            continue
+        yield context.counted(
+            RULE,
+            number,
+            seen,
+            confidence=Confidence.CONFIRMED,
+            explanation=(
+                "The outer checksum covers the inner packet as it is here, with its checksum "
+                "unfinished. Nobody will finish it later; the receiver drops the inner packet."
+            ),
+            evidence={},
+            remedies=(
+                Remedy(
+                    "the guest or device that feeds the tunnel",
+                    "ethtool -K ens192 tx-checksum-ip-generic off",
+                    "costs throughput there: checksums in software",
+                ),
+            ),
+        )

@@ -1,0 +1,175 @@
+"""# VX302 inner-nat-stale
+
+## What it means
+
+An inner address or port was rewritten, by a service or NAT, and the inner TCP or UDP checksum was
+not updated, or in the wrong way.
+
+## Why it matters
+
+The receiving host drops the packets: the service is dead for the connections concerned.
+
+## How it is recognised
+
+residual = S(new address) - S(old address) + new port - old port not updated residual = 2 * (S(new
+address) - S(old address)) + new port - old port as in VX102
+
+The residual is the same for all packets of an inner flow, also for those without payload, or it
+is explained exactly by an address that is known.
+
+## Example
+
+vxcsum analyze captures/synthetic/vx302.pcap
+
+## Usual causes
+
+* Service load balancing or NAT between pod and tunnel (eBPF, OVS, IPVS) that does not update a
+  finished checksum.
+
+## Look-alikes
+
+* VX603: only packets with payload are hit.
+* VX301: the residuals differ.
+* VX104: the outer header.
+
+## What to do
+
+Find the rewriting step: capture on the pod and on the tunnel device; report it to the maker of
+the CNI with both captures.
+
+## References
+
+projectcalico/calico #7040; kube-ovn #723. Fact sheet: P21.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.rules.arithmetic import Sample, observations, samples
+from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
+from vxcsum.rules.connections import connections
+from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.packet.columns import Bool
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX302",
+    "inner-nat-stale",
+    "The inner header was rewritten and its checksum was not",
+    Severity.ERROR,
+)
+
+_MODULUS = 0xFFFF
+_MIN_PACKETS = 3
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each path with inner flows of constant residual."""
+    for sample in samples(context):
+        if sample.place.slot != "inner_l4" or sample.protocol not in (6, 17):
+            continue
+        hit = np.zeros(sample.rows.size, np.bool_)
+        mappings = []
+        for mask in _constant_flows(sample):
+            candidates = _candidates(context, sample, mask)
+            bare = sample.length[mask] == sample.column("tcp_header_length")[mask]
+            header = sample.protocol == 6 and bool(bare.any())
+            enough = observations(sample, mask) >= _MIN_PACKETS
+            tunnelled = sample.place.key[1:] != (0, 0, 0, 0)
+            if (enough and candidates) or (header and (candidates or (enough and tunnelled))):
+                hit |= mask
+                mappings.append(_mapping(sample, mask, candidates))
+        if hit.any():
+            yield _finding(context, sample, hit, mappings)
+
+
+def _constant_flows(sample: Sample) -> Iterator[Bool]:
+    """Yield masks of inner flows whose packets are all off by the same residual."""
+    names = ("inner_src", "inner_dst", "inner_sport", "inner_dport")
+    columns = [sample.column(name).reshape(sample.rows.size, -1) for name in names]
+    keys = np.concatenate([column.astype(np.uint64) for column in columns], axis=1)
+    _, labels = np.unique(keys, axis=0, return_inverse=True)
+    for label in range(int(labels.max()) + 1):
+        mask = labels.ravel() == label
+        steady = mask.sum() > 1 and np.unique(sample.residual[mask]).size == 1
+        if steady and np.unique(sample.expected[mask]).size > 1:
+            yield mask
+
+
+def _candidates(context: Context, sample: Sample, mask: Bool) -> list[tuple[Address, str, int]]:
+    """Return addresses that explain the residual: (address, role, factor of the difference)."""
+    row = int(np.flatnonzero(mask)[0])
+    residual = int(sample.residual[row])
+    known = context.inner_addresses()
+    found = []
+    for role in ("destination", "source"):
+        column = sample.column("inner_dst" if role == "destination" else "inner_src")
+        new = (int(column[row][0]), int(column[row][1]))
+        for factor, change in ((1, residual), (2, residual * 0x8000 % _MODULUS)):
+            wanted = (sum_of(new) - change) % _MODULUS
+            tried = [a for a in known if sum_of(a) == wanted and is_ipv4(a) == is_ipv4(new)]
+            for network in context.pre_nat:
+                if (network.version == 4) == is_ipv4(new):
+                    tried += solve_network(network, wanted)
+            ends = [sample.column(name)[row].tolist() for name in ("inner_src", "inner_dst")]
+            found += [(a, role, factor) for a in tried if list(a) not in ends]
+    return found
+
+
+def _mapping(
+    sample: Sample, mask: Bool, candidates: list[tuple[Address, str, int]]
+) -> dict[str, Any]:
+    row = int(np.flatnonzero(mask)[0])
+    out: dict[str, Any] = {
+        "pre_nat_source": None,
+        "pre_nat_destination": None,
+        "pre_nat_source_port": None,
+        "post_nat_source": address_text(sample.column("inner_src")[row]),
+        "post_nat_destination": address_text(sample.column("inner_dst")[row]),
+        "post_nat_source_port": int(sample.column("inner_sport")[row]),
+        "frames": int(mask.sum()),
+        "residual": hex16(sample.residual[row]),
+        "candidates": [address_text(a) for a, _, _ in candidates],
+    }
+    if len({(a, role) for a, role, _ in candidates}) == 1:
+        address, role, _ = candidates[0]
+        out[f"pre_nat_{role}"] = address_text(address)
+    return out
+
+
+def _finding(
+    context: Context, sample: Sample, mask: Bool, mappings: list[dict[str, Any]]
+) -> Finding:
+    rows = sample.rows[mask]
+    seen = observations(sample, mask)
+    proven = any(m["pre_nat_source"] or m["pre_nat_destination"] for m in mappings)
+    evidence: dict[str, Any] = {
+        "residual": mappings[0]["residual"],
+        "observations": seen,
+        "chance": float(f"{(1 / _MODULUS) ** max(seen - len(mappings), 0):.2g}"),
+        "connections": connections(context, rows),
+        "mappings": mappings,
+        "candidates": list(dict.fromkeys(c for m in mappings for c in m["candidates"])),
+    }
+    for name in ("pre_nat_source", "pre_nat_destination"):
+        values = {m[name] for m in mappings}
+        if len(values) == 1 and None not in values:
+            evidence[name] = values.pop()
+    context.claim(rows, "inner_l4")
+    return context.finding(
+        RULE,
+        rows,
+        confidence=Confidence.CONFIRMED if proven and seen > 1 else Confidence.LIKELY,
+        explanation=(
+            "All packets of these inner connections are off by the same amount, whatever they "
+            "carry: an address or a port was rewritten and the checksum not updated for it."
+        ),
+        evidence=evidence,
+    )

@@ -1,0 +1,97 @@
+"""# VX306 large-packets-only
+
+## What it means
+
+Small TCP packets on a path are right, and all above a certain size are wrong.
+
+## Why it matters
+
+Connections open and small requests work; large transfers stall.
+
+## How it is recognised
+
+At least three wrong TCP checksums, all in segments larger than any right one on the same path.
+
+## Example
+
+vxcsum analyze captures/synthetic/vx306.pcap
+
+## Usual causes
+
+* Segmentation offload for tunnels that cuts segments without correcting their checksums.
+* Virtual switches that limit offload to a packet size (Hyper-V, Azure).
+
+## Look-alikes
+
+* VX903, VX905: superframes captured before they were cut.
+* VX601: sizes do not matter.
+
+## What to do
+
+`ethtool -K eth0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off` on the underlay
+device of the sending node, or a smaller MTU on the tunnel for a test.
+
+## References
+
+flannel-io/flannel #790; coreos/tectonic #1171. Fact sheet: P25.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vxcsum.checksum.status import Status
+from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
+from vxcsum.rules.census import TCP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.rules.context import Context
+
+RULE = Rule(
+    "VX306",
+    "large-packets-only",
+    "Only large TCP segments are wrong",
+    Severity.ERROR,
+)
+
+_MIN_PACKETS = 3
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Yield one finding for each path on which size decides."""
+    for place in context.places("inner_l4"):
+        rows = place.rows[context.column("inner_protocol", place.rows) == IPPROTO_TCP]
+        lengths = context.column("inner_l4_length", rows)
+        right = place.path.inner((TCP,), Status.VALID)
+        largest = place.path.largest_good
+        if rows.size < _MIN_PACKETS or right < _MIN_PACKETS or not largest:
+            continue
+        if int(lengths.min()) <= largest:
+            continue
+        context.claim(rows, "inner_l4")
+        yield context.finding(
+            RULE,
+            rows,
+            confidence=Confidence.LIKELY if rows.size >= 10 else Confidence.POSSIBLE,
+            explanation=(
+                f"All TCP segments on this path up to {largest} octets are right, and the "
+                f"{rows.size} wrong ones are all larger: what cuts large segments errs."
+            ),
+            evidence={
+                "largest_right_octets": largest,
+                "smallest_wrong_octets": int(lengths.min()),
+                "distinct_residuals": int(np.unique(context.residual("inner_l4", rows)).size),
+            },
+            remedies=(
+                Remedy(
+                    "the underlay device of the sending node",
+                    "ethtool -K eth0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off",
+                    "costs throughput of large transfers",
+                ),
+            ),
+        )
