@@ -20,53 +20,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.packet.columns import I64, U64, Bool
+    from vxcsum.packet.columns import I64, U8, U16, U64, Bool
 
 _STATUSES = len(Status)
 #: Transport of the inner (or plain) packet; NONE where there is no checksum of it.
 NONE, TCP, UDP, ICMP, ICMPV6 = range(5)
 TRANSPORT = (TCP, UDP)
 PING = (ICMP, ICMPV6)
-_CLASS = np.zeros(256, np.uint8)
-_CLASS[[IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6]] = (TCP, UDP, ICMP, ICMPV6)
-_CLASS_OF_PROTOCOL = {p: int(_CLASS[p]) for p in (6, 17, 1, 58)}
-_VERSION = np.zeros(256, np.uint8)
-_VERSION[[4, 6]] = (1, 2)
+_CLASSES = ((IPPROTO_TCP, TCP), (IPPROTO_UDP, UDP), (IPPROTO_ICMP, ICMP), (IPPROTO_ICMPV6, ICMPV6))
+_CLASS_OF_PROTOCOL = dict(_CLASSES)
+_VERSIONS = {0: 0, 4: 1, 6: 2}
 
 #: kind, IP version (none, 4, 6), transport, outer UDP status, inner transport status.
 SHAPE = (len(Kind), 3, 5, _STATUSES, _STATUSES)
 CELLS = int(np.prod(SHAPE))
 
 
-def signatures(table: PacketTable) -> I64:
+def signatures(table: PacketTable) -> U16:
     """Return the signature of each frame, an index into a flat histogram of `SHAPE`."""
-    inner = table["inner_l4_status"]
-    transport = _CLASS[table["inner_protocol"]] * (inner != Status.ABSENT)
-    code = table["kind"].astype(np.int64)
-    for size, part in (
-        (SHAPE[1], _VERSION[table["inner_ip_version"]]),
-        (SHAPE[2], transport),
-        (SHAPE[3], table["outer_udp_status"]),
-        (SHAPE[4], inner),
-    ):
-        code *= size
-        code += part
-    return np.asarray(code)
-
-
-def is_wrong(code: I64) -> Bool:
-    """Return which signatures have an invalid transport checksum."""
-    return _WRONG[code]
-
-
-def _wrong_cells() -> Bool:
-    cells = np.zeros(SHAPE, np.bool_)
-    cells[..., Status.INVALID] = True
-    cells[..., Status.INVALID, :] = True
-    return cells.ravel()
-
-
-_WRONG = _wrong_cells()
+    inner, protocol = table["inner_l4_status"], table["inner_protocol"]
+    transport: U8 = np.zeros(protocol.size, np.uint8)
+    for number, value in _CLASSES:
+        transport += (protocol == number).view(np.uint8) * np.uint8(value)
+    transport *= (inner != 0).view(np.uint8)  # Status.ABSENT
+    version = table["inner_ip_version"]
+    versions = (version == 4).view(np.uint8) + (version == 6).view(np.uint8) * np.uint8(2)
+    # The first three parts fit into an octet, which makes them cheap.
+    code: U16 = ((table["kind"] * np.uint8(3) + versions) * np.uint8(5) + transport).astype("u2")
+    code *= np.uint16(_STATUSES)
+    code += table["outer_udp_status"]
+    code *= np.uint16(_STATUSES)
+    code += inner
+    return code
 
 
 @dataclass(slots=True)
@@ -105,7 +90,7 @@ class Path:
         self, transports: Iterable[int], *statuses: Status, versions: Iterable[int] = (4, 6)
     ) -> int:
         """Return how many frames have some statuses of their inner (or plain) transport."""
-        picked = self.histogram[:, [int(_VERSION[v]) for v in versions]]
+        picked = self.histogram[:, [_VERSIONS[v] for v in versions]]
         return int(picked[:, :, list(transports)][..., list(statuses)].sum())
 
 
@@ -122,13 +107,16 @@ def label_pairs(source: U64, destination: U64) -> tuple[I64, list[int]]:
     firsts : list of int
         The first row of each pair.
     """
-    key = source[:, 0] * np.uint64(0x9E3779B97F4A7C15) + source[:, 1]
-    key ^= (destination[:, 0] * np.uint64(0xC2B2AE3D27D4EB4F) + destination[:, 1]) * np.uint64(
-        0x165667B19E3779F9
-    )
+    key = source[:, 1] * np.uint64(0x9E3779B97F4A7C15)
+    key += destination[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
+    if source[:, 0].any() or destination[:, 0].any():
+        key ^= source[:, 0] * np.uint64(0x165667B19E3779F9)
+        key += destination[:, 0] * np.uint64(0x27D4EB2F165667C5)
     labels = np.zeros(key.size, np.int64)
     firsts: list[int] = []
     left = np.arange(key.size)
+    if left.size and (key == key[0]).all():
+        return labels, [0]
     while left.size and len(firsts) < 16:  # a few pairs are the rule; sorting costs more
         firsts.append(int(left[0]))
         same = key[left] == key[left[0]]

@@ -17,7 +17,17 @@ from vxcsum.checksum.status import Reason, Status
 from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import MAX_FRAME_NUMBERS
-from vxcsum.rules.census import CELLS, SHAPE, Path, is_wrong, label_pairs, layer_counts, signatures
+from vxcsum.rules.census import (
+    CELLS,
+    PING,
+    SHAPE,
+    TRANSPORT,
+    UDP,
+    Path,
+    label_pairs,
+    layer_counts,
+    signatures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
 #: Frames with a wrong checksum that are kept for the rules, over all captures.
 MAX_SUSPECTS = 200_000
 #: Pairs of outer addresses told apart.
-MAX_PAIRS = 4096
+MAX_PAIRS = 1024
 #: TCP handshake packets kept: they prove recovered ports, and show when a connection got through.
 MAX_HANDSHAKES = 50_000
 #: VNIs remembered for each capture.
@@ -93,6 +103,14 @@ HANDSHAKE_COLUMNS = (
     "outer_udp_status",
     "inner_l4_status",
 )
+# Comparing an array with an enum member costs microseconds more than with a scalar of its dtype.
+_ABSENT, _VALID, _ZERO, _PARTIAL, _INVALID = (np.uint8(status) for status in tuple(Status)[:5])
+_VXLAN, _PLAIN = np.uint8(Kind.VXLAN), np.uint8(Kind.PLAIN)
+_LCO, _TRUNCATED, _FRAGMENT = (
+    np.uint8(reason) for reason in (Reason.LCO, Reason.TRUNCATED, Reason.FRAGMENT)
+)
+_COMPLETE = np.uint8(Coverage.COMPLETE)
+_IN, _OUT = np.uint8(Direction.IN), np.uint8(Direction.OUT)
 _TCP_SYN = np.uint8(0x02)
 #: Larger than the largest usual MTU with headers: several segments in one frame.
 JUMBO_FRAME = 9216 + 64
@@ -105,6 +123,8 @@ _RCO_FLAG = np.uint16(0x0020)
 #: Tunnels over UDP that may leave out the checksum over IPv6 (RFC 6935): VXLAN, Geneve, LISP, MPLS,
 #: GUE, AMT, GTP-U.
 UDP_TUNNEL_PORTS = (4789, 4790, 8472, 6081, 4341, 6635, 6080, 2268, 2152)
+
+RIGHT = (Status.VALID, Status.PARTIAL)
 
 PairKey = tuple[int, int, int, int, int]  # capture, source halves, destination halves
 
@@ -249,7 +269,6 @@ class Evidence:
 
     def __init__(self, ports: Sequence[int] = ()) -> None:
         self.ports = tuple(ports)
-        self.kinds = np.zeros(len(Kind), np.int64)
         self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
         self.fragments = 0
@@ -272,27 +291,29 @@ class Evidence:
             return
         capture = int(table["capture"][0])
         code = signatures(table)
-        kind = table["kind"]
-        self.kinds += np.bincount(kind, minlength=len(Kind))
-        headers = (kind * np.uint8(6) + table["outer_ip_status"]) * np.uint8(6)
-        headers += table["inner_ip_status"]
-        self.headers += np.bincount(headers, minlength=self.headers.size).reshape(
-            self.headers.shape
-        )
+        self._headers(table)
         self.truncated_frames += int(np.count_nonzero(table["caplen"] < table["origlen"]))
         self.fragments += int(np.count_nonzero(table["fragment"]))
-        self._paths(table, code, capture)
-        self._hazards(table, self.captures.setdefault(capture, CaptureEvidence()))
-        syn = np.flatnonzero(table["tcp_flags"] & _TCP_SYN)
-        self.handshakes.update(table, syn)
-        wrong = is_wrong(code)
-        for slot in ("outer_ip", "inner_ip"):
-            wrong |= table[f"{slot}_status"] == Status.INVALID
-        self.suspects.update(table, np.flatnonzero(wrong))
+        seen = self._paths(table, code, capture)
+        self._hazards(table, seen, self.captures.setdefault(capture, CaptureEvidence()))
+        self.handshakes.update(table, np.flatnonzero((table["tcp_flags"] & _TCP_SYN) != 0))
+        wrong = np.zeros(len(table), np.bool_)
+        for slot in SLOTS:
+            wrong |= table[f"{slot}_status"] == _INVALID
+        if wrong.any():
+            self.suspects.update(table, np.flatnonzero(wrong))
+
+    def _headers(self, table: PacketTable) -> None:
+        code = (table["kind"] * np.uint8(6) + table["outer_ip_status"]) * np.uint8(6)
+        code += table["inner_ip_status"]
+        cells = self.headers.ravel()
+        if (code == code[0]).all():
+            cells[code[0]] += code.size
+        else:
+            cells += np.bincount(code, minlength=cells.size)
 
     def merge(self, other: Evidence) -> None:
         """Add the evidence of what came later."""
-        self.kinds = self.kinds + other.kinds
         self.headers = self.headers + other.headers
         self.truncated_frames += other.truncated_frames
         self.fragments += other.fragments
@@ -306,6 +327,11 @@ class Evidence:
         self.handshakes.merge(other.handshakes)
         self.pairs_dropped |= other.pairs_dropped
         self.addresses_dropped |= other.addresses_dropped
+
+    @property
+    def kinds(self) -> I64:
+        """Frames by kind, ``int64[3]``."""
+        return np.asarray(self.headers.sum(axis=(1, 2)))
 
     @property
     def limits(self) -> list[str]:
@@ -324,47 +350,57 @@ class Evidence:
             said.append(f"only {MAX_ADDRESSES:,} addresses were kept as pre-NAT candidates")
         return said
 
-    def _paths(self, table: PacketTable, code: I64, capture: int) -> None:
-        vxlan = table["kind"] == Kind.VXLAN
-        rows = np.flatnonzero(vxlan)
-        if rows.size < len(table):
+    def _paths(self, table: PacketTable, code: U16, capture: int) -> I64:
+        """Add the frames to their paths; return the histogram of all of them."""
+        total = np.zeros(SHAPE, np.int64)
+        vxlan = table["kind"] == _VXLAN
+        if not vxlan.all():
             plain = np.flatnonzero(~vxlan)
-            self._add_path(plain_key(capture), table, plain, code[plain])
+            total += self._add_path(plain_key(capture), table, plain, code[plain])
             self._plain_addresses(table)
-        if not rows.size:
-            return
-        source, destination = table["outer_src"], table["outer_dst"]
-        if rows.size < len(table):
-            source, destination, code = source[rows], destination[rows], code[rows]
+            rows = np.flatnonzero(vxlan)
+            if not rows.size:
+                return total
+            source, destination = table["outer_src"][rows], table["outer_dst"][rows]
+        else:
+            rows = np.arange(len(table))
+            source, destination = table["outer_src"], table["outer_dst"]
         labels, firsts = label_pairs(source, destination)
-        for label, first in enumerate(firsts):
+        order = np.argsort(labels, kind="stable") if len(firsts) > 1 else rows
+        ends = np.cumsum(np.bincount(labels)).tolist()
+        for first, start, stop in zip(firsts, [0, *ends], ends, strict=False):
             src_high, src_low = source[first].tolist()
             dst_high, dst_low = destination[first].tolist()
             self._remember((src_high, src_low))
             self._remember((dst_high, dst_low))
-            mine = np.flatnonzero(labels == label)
+            mine = rows if len(firsts) == 1 else rows[order[start:stop]]
             key = (capture, src_high, src_low, dst_high, dst_low)
-            self._add_path(key, table, rows[mine], code[mine])
+            total += self._add_path(key, table, mine, code[mine])
+        return total
 
-    def _add_path(self, key: PairKey, table: PacketTable, rows: I64, code: I64) -> None:
+    def _add_path(self, key: PairKey, table: PacketTable, rows: I64, code: U16) -> I64:
         path = self._path(key)
-        path.histogram += np.bincount(code, minlength=CELLS).reshape(SHAPE)
-        protocol = table["inner_protocol"][rows]
-        ping = (protocol == IPPROTO_ICMP) | (protocol == IPPROTO_ICMPV6)
-        if ping.any():
+        seen = np.bincount(code, minlength=CELLS).reshape(SHAPE)
+        path.histogram += seen
+        if seen[:, :, PING].any():
+            protocol = table["inner_protocol"][rows]
+            ping = (protocol == IPPROTO_ICMP) | (protocol == IPPROTO_ICMPV6)
             kind = table["inner_sport"][rows[ping]] >> np.uint16(8)
             path.echo_requests += int(((kind == 8) | (kind == 128)).sum())
             path.echo_replies += int(((kind == 0) | (kind == 129)).sum())
-        status = table["outer_udp_status"][rows]
-        right = (status == Status.VALID) | (status == Status.PARTIAL)
-        if right.any():
-            good = table["outer_sport"][rows[right & _small(table, rows)]]
+        if seen[:, :, TRANSPORT][:, :, :, RIGHT].any():
+            status = table["outer_udp_status"][rows]
+            right = (status == _VALID) | (status == _PARTIAL)
             if path.good_ports is None:
                 path.good_ports = np.zeros(65536, np.bool_)
-            path.good_ports[good] = True
-        tcp = (protocol == IPPROTO_TCP) & (table["inner_l4_status"][rows] == Status.VALID)
-        lengths = table["inner_l4_length"][rows[tcp]]
-        path.largest_good = max(path.largest_good, int(lengths.max(initial=0)))
+            path.good_ports[table["outer_sport"][rows[right & _small(table, rows)]]] = True
+        length = table["inner_l4_length"][rows]
+        longer = length > path.largest_good
+        if longer.any():
+            tcp = longer & (table["inner_protocol"][rows] == IPPROTO_TCP)
+            tcp &= table["inner_l4_status"][rows] == _VALID
+            path.largest_good = max(path.largest_good, int(length[tcp].max(initial=0)))
+        return seen
 
     def _path(self, key: PairKey) -> Path:
         path = self.paths.get(key)
@@ -378,7 +414,7 @@ class Evidence:
     def _plain_addresses(self, table: PacketTable) -> None:
         if len(self.addresses) >= MAX_ADDRESSES:
             return
-        rows = table["kind"] == Kind.PLAIN
+        rows = table["kind"] == _PLAIN
         source, destination = table["inner_src"][rows], table["inner_dst"][rows]
         for first in label_pairs(source, destination)[1]:
             for address in (source[first], destination[first]):
@@ -391,110 +427,122 @@ class Evidence:
             else:
                 self.addresses.add(address)
 
-    def _hazards(self, table: PacketTable, capture: CaptureEvidence) -> None:
-        inner, outer = table["inner_l4_status"], table["outer_udp_status"]
-        pending = inner == Status.PARTIAL
-        _partial(capture, table, pending, outer)
-        _zeros(capture, table, inner, outer)
-        _sizes(capture, table, pending)
-        cut = np.zeros(len(table), np.bool_)
-        open_ = np.zeros(len(table), np.bool_)
-        for slot in SLOTS:
-            reason = table[f"{slot}_reason"]
-            if reason.any():
-                cut |= reason == Reason.TRUNCATED
-                open_ |= reason == Reason.FRAGMENT
-        if cut.any():
-            capture.truncated.update(table, cut)
-            smallest = int(table["caplen"][cut].min())
-            capture.smallest_caplen = min(capture.smallest_caplen or smallest, smallest)
-            largest = int(table["origlen"][cut].max())
-            capture.largest_origlen = max(capture.largest_origlen, largest)
-        capture.incomplete.update(table, open_)
-        plain_udp = (table["kind"] == Kind.PLAIN) & (table["inner_protocol"] == IPPROTO_UDP)
-        if plain_udp.any():
-            on_port = np.isin(table["inner_dport"], self.ports)
-            capture.not_vxlan.update(table, plain_udp & on_port & (inner != Status.ABSENT))
+    def _hazards(self, table: PacketTable, seen: I64, capture: CaptureEvidence) -> None:
+        """Count what needs a look at single frames, where the histogram says there is any."""
+        outer, inner = seen.sum(axis=(0, 1, 2, 4)), seen.sum(axis=(0, 1, 2, 3))
+        if outer[Status.PARTIAL] or inner[Status.PARTIAL]:
+            _partial(capture, table)
+        _zeros(capture, table, outer=bool(outer[Status.ZERO]), inner=bool(inner[Status.ZERO]))
+        _sizes(capture, table)
+        if outer[Status.UNVERIFIABLE] or inner[Status.UNVERIFIABLE] or self._header_cut(table):
+            _unverifiable(capture, table)
+        if seen[Kind.PLAIN, :, UDP].any():
+            plain = (table["kind"] == _PLAIN) & (table["inner_protocol"] == IPPROTO_UDP)
+            plain &= table["inner_l4_status"] != _ABSENT
+            capture.not_vxlan.update(table, plain & np.isin(table["inner_dport"], self.ports))
         remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
-        capture.remote_offload.update(table, remote)
-        vni = table["vni"][table["kind"] == Kind.VXLAN]
-        if vni.size and len(capture.vnis) < MAX_VNIS:
-            lowest = int(vni.min())
-            if lowest == int(vni.max()):
-                capture.vnis.add(lowest)
-            else:
-                capture.vnis |= set(np.unique(vni)[:MAX_VNIS].tolist())
-        ifindex, interface = table["ifindex"], table["interface"]
-        if ifindex.any() or interface.any():
-            seen = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
-            capture.interfaces |= {(a, b) for a, b in seen}
+        if remote.any():
+            capture.remote_offload.update(table, remote)
+        _places(capture, table, tunnelled=bool(seen[Kind.VXLAN].any()))
+
+    @staticmethod
+    def _header_cut(table: PacketTable) -> bool:
+        return bool(table["outer_ip_reason"].any() or table["inner_ip_reason"].any())
 
 
-def _partial(capture: CaptureEvidence, table: PacketTable, pending: Bool, outer: AnyArray) -> None:
-    unfinished = outer == Status.PARTIAL
-    lco = table["outer_udp_reason"] == Reason.LCO
-    if pending.any():
-        capture.partial.update(table, pending)
-        capture.inner_partial_outer_valid.update(table, pending & (outer == Status.VALID))
-        direction = table["direction"][pending]
-        capture.partial_in += int((direction == Direction.IN).sum())
-        capture.partial_out += int((direction == Direction.OUT).sum())
-    if unfinished.any():
-        capture.outer_lco += int(lco.sum())
-        capture.outer_partial.update(table, unfinished & ~lco & ~pending)
+def _partial(capture: CaptureEvidence, table: PacketTable) -> None:
+    pending = table["inner_l4_status"] == _PARTIAL
+    outer = table["outer_udp_status"]
+    lco = table["outer_udp_reason"] == _LCO
+    capture.partial.update(table, pending)
+    capture.inner_partial_outer_valid.update(table, pending & (outer == _VALID))
+    direction = table["direction"][pending]
+    capture.partial_in += int((direction == _IN).sum())
+    capture.partial_out += int((direction == _OUT).sum())
+    capture.outer_lco += int(lco.sum())
+    capture.outer_partial.update(table, (outer == _PARTIAL) & ~lco & ~pending)
 
 
-def _zeros(capture: CaptureEvidence, table: PacketTable, inner: AnyArray, outer: AnyArray) -> None:
-    minus = np.zeros(len(table), np.bool_)
-    udp = table["inner_protocol"] == IPPROTO_UDP
-    minus |= (table["inner_l4_found"] == 0xFFFF) & (inner == Status.VALID) & ~udp
-    for slot in ("outer_ip", "inner_ip"):
-        right = table[f"{slot}_status"] == Status.VALID
-        minus |= (table[f"{slot}_found"] == 0xFFFF) & right
-    capture.minus_zero.update(table, minus)
-    empty = outer == Status.ZERO
-    exact = np.zeros(len(table), np.bool_)
-    if empty.any():
-        exact |= (
-            empty
-            & (table["outer_udp_residual"] == 0)
-            & (table["outer_udp_coverage"] == Coverage.COMPLETE)
-        )
-        capture.ipv6_outer_zero.update(table, empty & (table["outer_ip_version"] == 6))
-    empty = inner == Status.ZERO
-    if empty.any():
-        whole = table["inner_l4_coverage"] == Coverage.COMPLETE
-        exact |= empty & (table["inner_l4_residual"] == 0) & whole
-        vxlan = table["kind"] == Kind.VXLAN
-        tunnel = np.isin(table["inner_dport"], UDP_TUNNEL_PORTS)
-        illegal = empty & vxlan & (table["inner_ip_version"] == 6) & ~tunnel
-        capture.ipv6_inner_zero.update(table, illegal)
-    capture.zero_for_ffff.update(table, exact)
+def _unverifiable(capture: CaptureEvidence, table: PacketTable) -> None:
+    cut = np.zeros(len(table), np.bool_)
+    open_ = np.zeros(len(table), np.bool_)
+    for slot in SLOTS:
+        cut |= table[f"{slot}_reason"] == _TRUNCATED
+        open_ |= table[f"{slot}_reason"] == _FRAGMENT
+    capture.incomplete.update(table, open_)
+    if cut.any():
+        capture.truncated.update(table, cut)
+        smallest = int(table["caplen"][cut].min())
+        capture.smallest_caplen = min(capture.smallest_caplen or smallest, smallest)
+        capture.largest_origlen = max(capture.largest_origlen, int(table["origlen"][cut].max()))
 
 
-def _sizes(capture: CaptureEvidence, table: PacketTable, pending: Bool) -> None:
+def _zeros(capture: CaptureEvidence, table: PacketTable, *, outer: bool, inner: bool) -> None:
+    """Count zeros and minus zeros; ``outer`` and ``inner`` say where there are UDP fields of 0."""
+    for slot in ("outer_ip", "inner_ip", "inner_l4"):
+        minus = table[f"{slot}_found"] == 0xFFFF
+        if minus.any():
+            minus &= table[f"{slot}_status"] == _VALID
+            if slot == "inner_l4":
+                minus &= table["inner_protocol"] != IPPROTO_UDP
+            capture.minus_zero.update(table, minus)
+    for slot, there in (("outer_udp", outer), ("inner_l4", inner)):
+        if not there:
+            continue
+        empty = table[f"{slot}_status"] == _ZERO
+        exact = empty & (table[f"{slot}_residual"] == 0)
+        if exact.any():
+            exact &= table[f"{slot}_coverage"] == _COMPLETE
+            capture.zero_for_ffff.update(table, exact)
+        version = table[f"{slot.partition('_')[0]}_ip_version"]
+        over_ipv6 = empty & (version == 6)
+        if not over_ipv6.any():
+            continue
+        if slot == "outer_udp":
+            capture.ipv6_outer_zero.update(table, over_ipv6)
+        else:
+            tunnel = np.isin(table["inner_dport"], UDP_TUNNEL_PORTS)
+            illegal = over_ipv6 & (table["kind"] == _VXLAN) & ~tunnel
+            capture.ipv6_inner_zero.update(table, illegal)
+
+
+def _sizes(capture: CaptureEvidence, table: PacketTable) -> None:
     origlen = table["origlen"]
     largest = int(origlen.max())
     capture.largest_frame = max(capture.largest_frame, largest)
     if largest <= _ETHERNET_FRAME:
         return
-    tcp = table["inner_protocol"] == IPPROTO_TCP
+    pending = table["inner_l4_status"] == _PARTIAL
     big = (origlen > JUMBO_FRAME) | ((origlen > _ETHERNET_FRAME) & pending)
-    capture.superframes.update(table, big & tcp)
+    capture.superframes.update(table, big & (table["inner_protocol"] == IPPROTO_TCP))
     longest = np.maximum(table["inner_length"], table["outer_length"])
     capture.big_tcp.update(table, longest > 0xFFFF + 40)
     capture.long_trailers.update(table, has_long_trailer(table))
 
 
+def _places(capture: CaptureEvidence, table: PacketTable, *, tunnelled: bool) -> None:
+    """Note interfaces and VNIs."""
+    if tunnelled and len(capture.vnis) < MAX_VNIS:
+        vni = table["vni"]
+        if (table["kind"] != _VXLAN).any():
+            vni = vni[table["kind"] == _VXLAN]
+        new = {int(vni[0])} if (vni == vni[0]).all() else set(np.unique(vni)[:MAX_VNIS].tolist())
+        capture.vnis |= new
+    ifindex, interface = table["ifindex"], table["interface"]
+    if ifindex.any() or interface.any():
+        both = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
+        capture.interfaces |= {(a, b) for a, b in both}
+
+
 def has_long_trailer(table: Mapping[str, AnyArray]) -> Bool:
     """Return which TCP frames are much longer than their headers say, ``bool[n]``."""
-    vxlan = table["kind"] == Kind.VXLAN
+    vxlan = table["kind"] == _VXLAN
     start = np.where(vxlan, table["outer_udp_offset"], table["inner_l4_offset"])
     length = np.where(vxlan, table["outer_udp_length"], table["inner_l4_length"])
     origlen = table["origlen"].astype(np.int64)
     trailing = origlen - start - length > _LONG_TRAILER
     plausible = (start > 0) & (origlen <= _LARGEST_GSO) & (length > 0)
-    plausible &= table["inner_ip_status"] != Status.INVALID
+    plausible &= table["inner_ip_status"] != _INVALID
     long: Bool = trailing & plausible & (table["inner_protocol"] == IPPROTO_TCP)
     return long
 
@@ -516,6 +564,6 @@ def effective_residual(columns: dict[str, AnyArray]) -> U16:
     With a partial inner checksum the octets captured are not those of the wire; local checksum
     offload is decided from the headers alone. Source: fact sheet, section 1.3 and row d2.
     """
-    pending = columns["inner_l4_status"] == Status.PARTIAL
+    pending = columns["inner_l4_status"] == _PARTIAL
     headers = difference(columns["outer_udp_lco"], columns["inner_l4_found"])
     return np.where(pending, headers, columns["outer_udp_residual"])

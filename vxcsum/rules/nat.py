@@ -133,12 +133,12 @@ def _without_repeats(ordered: Iterable[Candidate]) -> list[Candidate]:
 def proven(found: Sequence[Candidate]) -> Candidate | None:
     """Return the one candidate that has a better origin than all others, if there is one.
 
-    An address that is merely solved for is never proven: some address of the network always has
-    a good chance to fit.
+    Sources come before destinations, as that is what NAT of a tunnel rewrites. An address that is
+    merely solved for is never proven: some address of a network has a good chance to fit.
     """
     for origin in ("seen", "given"):
-        of_origin = [c for c in found if c.origin == origin]
-        if of_origin:
-            addresses = {(c.address, c.role) for c in of_origin}
-            return of_origin[0] if len(addresses) == 1 else None
+        for role in ("source", "destination"):
+            fitting = [c for c in found if (c.origin, c.role) == (origin, role)]
+            if fitting:
+                return fitting[0] if len(fitting) == 1 else None
     return None
