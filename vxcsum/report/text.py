@@ -195,8 +195,8 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
         spared = e["spared_icmp_and_other"]
         yield "contrast", f"{spared} packets with inner ICMP or ARP on this path are not hit"
     if "observations" in e:
-        chance = f"chance alone: {e['chance']:.1g}"
-        yield "observations", f"{e['observations']} independent, {chance}"
+        chance = f", chance alone: {e['chance']:.1g}" if "chance" in e else ""
+        yield "observations", f"{e['observations']} independent{chance}"
     for name in ("wrong", "paths", "residuals"):
         if name in e:
             yield name, ", ".join(f"{key} ({number})" for key, number in e[name].items())

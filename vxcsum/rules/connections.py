@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_TCP
 from vxcsum.rules.base import address_text
+from vxcsum.rules.grouping import CONNECTION_COLUMNS, group_labels, grouped
 
 if TYPE_CHECKING:
-    from vxcsum.packet.columns import I64, AnyArray, Bool
+    from vxcsum.packet.columns import I64, AnyArray
     from vxcsum.rules.context import Context
 
 #: A finding lists at most this many connections, and as many packets of each.
@@ -39,19 +41,10 @@ def connections(context: Context, rows: I64) -> list[dict[str, Any]]:
         ``source``, ``destination``, ``protocol``, ``frames``, ``seconds`` (of each packet after the
         first), and ``got_through_after_seconds`` where a later SYN had no wrong checksum.
     """
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for row in rows.tolist():
-        s = context.suspects
-        key = (
-            s["inner_src"][row].tobytes(),
-            s["inner_dst"][row].tobytes(),
-            int(s["inner_sport"][row]),
-            int(s["inner_dport"][row]),
-            int(s["inner_protocol"][row]),
-        )
-        groups.setdefault(key, []).append(row)
-    ordered = sorted(groups.values(), key=lambda members: -len(members))
-    return [_describe(context, np.array(members)) for members in ordered[:MAX_CONNECTIONS]]
+    names = (*CONNECTION_COLUMNS, "inner_protocol")
+    labels = group_labels(*(context.column(name, rows) for name in names))
+    groups = sorted(grouped(labels), key=lambda members: -members.size)[:MAX_CONNECTIONS]
+    return [_describe(context, rows[members]) for members in groups]
 
 
 def _describe(context: Context, rows: I64) -> dict[str, Any]:
@@ -67,20 +60,12 @@ def _describe(context: Context, rows: I64) -> dict[str, Any]:
         "seconds": [round((t - start) / 1e9, 3) for t in sorted(times.tolist())[:MAX_CONNECTIONS]],
     }
     if tcp and (s["tcp_flags"][rows] & np.uint8(_SYN | _ACK) == _SYN).any():
-        later = context.handshakes["timestamp"][_same(context, first)].astype(np.int64)
+        shakes = context.handshakes_of(first)
+        flags = context.handshakes["tcp_flags"][shakes]
+        shakes = shakes[(flags & np.uint8(_SYN | _ACK)) == _SYN]
+        shakes = shakes[context.handshakes["outer_udp_status"][shakes] != Status.INVALID]
+        later = context.handshakes["timestamp"][shakes].astype(np.int64)
         later = later[later > start]
         if later.size:
             out["got_through_after_seconds"] = round((int(later.min()) - start) / 1e9, 3)
     return out
-
-
-def _same(context: Context, row: int) -> Bool:
-    """Return the handshakes that are SYNs of the connection of a suspect."""
-    shakes, s = context.handshakes, context.suspects
-    mask: Bool = shakes["capture"] == s["capture"][row]
-    mask &= (shakes["tcp_flags"] & np.uint8(_SYN | _ACK)) == _SYN
-    for name in ("inner_src", "inner_dst"):
-        mask &= (shakes[name] == s[name][row]).all(axis=1)
-    for name in ("inner_sport", "inner_dport"):
-        mask &= shakes[name] == s[name][row]
-    return mask

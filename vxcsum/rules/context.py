@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, place_in_time
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
 from vxcsum.rules.evidence import CaptureEvidence, Evidence, effective_residual, plain_key
+from vxcsum.rules.grouping import CONNECTION_COLUMNS, connection_keys, group_labels, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,14 +133,39 @@ class Context:
         """Yield number and evidence of each capture that has frames."""
         yield from sorted(self.evidence.captures.items())
 
-    def path_of(self, row: int) -> PairKey:
-        """Return the key of the path of a suspect."""
+    @cached_property
+    def _path_labels(self) -> I64:
+        """The number of the path of each suspect, in order of their keys."""
+        s = self.suspects
+        vxlan = (s["kind"] == Kind.VXLAN)[:, None]
+        return group_labels(s["capture"], s["outer_src"] * vxlan, s["outer_dst"] * vxlan)
+
+    def by_path(self, rows: I64) -> Iterator[tuple[PairKey, I64]]:
+        """Yield suspects by path, the path of the first row first."""
+        for members in grouped(self._path_labels[rows]):
+            yield self._path_of(int(rows[members[0]])), rows[members]
+
+    def _path_of(self, row: int) -> PairKey:
         capture = int(self.suspects["capture"][row])
         if self.suspects["kind"][row] != Kind.VXLAN:
             return plain_key(capture)
         source = self.suspects["outer_src"][row].tolist()
         destination = self.suspects["outer_dst"][row].tolist()
         return (capture, *source, *destination)
+
+    @cached_property
+    def _connections(self) -> dict[bytes, list[int]]:
+        """Rows of the handshakes by inner connection."""
+        out: dict[bytes, list[int]] = {}
+        for row, key in enumerate(connection_keys(self.handshakes)):
+            out.setdefault(key, []).append(row)
+        return out
+
+    def handshakes_of(self, suspect: int) -> I64:
+        """Return the handshakes of the inner connection of a suspect, in the same direction."""
+        one = np.array([suspect])
+        (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
+        return np.array(self._connections.get(key, []), np.int64)
 
     def places(self, *slots: str) -> Iterator[Place]:
         """Yield the paths with unexplained checksums in some slots, in order of appearance.
@@ -148,12 +175,8 @@ class Context:
         """
         for slot in slots:
             trusted = self.still_open(slot) & ~self.still_open("outer_ip")
-            groups: dict[PairKey, list[int]] = {}
-            for row in np.flatnonzero(trusted).tolist():
-                groups.setdefault(self.path_of(row), []).append(row)
-            for key, members in groups.items():
-                path = self.evidence.paths.get(key, Path())
-                yield Place(key, path, slot, np.array(members))
+            for key, rows in self.by_path(np.flatnonzero(trusted)):
+                yield Place(key, self.evidence.paths.get(key, Path()), slot, rows)
 
     def inner_addresses(self) -> list[tuple[int, int]]:
         """Return the inner addresses of suspects and handshakes, at most some thousands."""

@@ -16,6 +16,7 @@ import numpy as np
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, address_text, hex16
 from vxcsum.rules.connections import connections
+from vxcsum.rules.grouping import group_labels, grouped
 from vxcsum.rules.nat import TUNNEL_PORTS, Address, Candidate, candidates, proven, sum_of
 
 if TYPE_CHECKING:
@@ -72,15 +73,14 @@ def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> lis
     """
     sports = context.column("outer_sport", rows)
     expected = context.expected("outer_udp", rows)
-    pairs = sorted(set(zip(sports.tolist(), values.tolist(), strict=True)))
     good = place.path.good_ports
     flows = []
-    for sport, value in pairs:
-        if good is not None and good[sport]:
-            continue
-        mask = (sports == sport) & (values == value)
-        flows.append(Flow(sport, int(value), rows[mask], len(np.unique(expected[mask]))))
-    return flows
+    for members in grouped(group_labels(sports, values)):
+        sport, value = int(sports[members[0]]), int(values[members[0]])
+        if good is None or not good[sport]:
+            seen = len(np.unique(expected[members]))
+            flows.append(Flow(sport, value, rows[members], seen))
+    return sorted(flows, key=lambda flow: (flow.sport, flow.value))
 
 
 def read_flows(
@@ -181,18 +181,13 @@ def _odds(context: Context, place: Place, flows: list[Flow]) -> float:
 def _proof(context: Context, place: Place, flow: Flow) -> bool:
     """Look for a right packet of the same inner connection from exactly the recovered port."""
     shakes = context.handshakes
-    mask = (shakes["outer_sport"] == flow.old_port) & (shakes["capture"] == place.capture)
-    mask &= (shakes["outer_udp_status"] != Status.ZERO) & (
-        shakes["outer_udp_status"] != Status.INVALID
-    )
+    rows = context.handshakes_of(int(flow.rows[0]))
+    rows = rows[shakes["outer_sport"][rows] == flow.old_port]
+    status = shakes["outer_udp_status"][rows]
+    rows = rows[(status == Status.VALID) | (status == Status.PARTIAL)]
     for name, address in (("outer_src", place.source), ("outer_dst", place.destination)):
-        mask &= (shakes[name] == np.array(address, np.uint64)).all(axis=1)
-    row = int(flow.rows[0])
-    for name in ("inner_src", "inner_dst"):
-        mask &= (shakes[name] == context.suspects[name][row]).all(axis=1)
-    for name in ("inner_sport", "inner_dport"):
-        mask &= shakes[name] == context.suspects[name][row]
-    return bool(mask.any())
+        rows = rows[(shakes[name][rows] == np.array(address, np.uint64)).all(axis=1)]
+    return bool(rows.size)
 
 
 def confidence_of(reading: Reading, *, contrast: bool) -> Confidence:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from vxcsum.packet.columns import I64, U16
     from vxcsum.rules.context import Context
-    from vxcsum.rules.evidence import PairKey
 
 #: Damage hits few packets; where more are wrong than this share, something systematic is at work.
 SPORADIC_SHARE = 0.2
@@ -48,22 +47,15 @@ def leftovers(context: Context) -> Iterator[Leftover]:
     Addresses in a header whose own checksum is wrong are not to be believed: such frames are put
     together, and compared with all of the capture.
     """
-    suspects = context.suspects
-    groups: dict[tuple[bool, PairKey], list[int]] = {}
     damaged = context.still_open("outer_ip")
-    for row in np.flatnonzero(suspects["open"]).tolist():
-        groups.setdefault((bool(damaged[row]), context.path_of(row)), []).append(row)
-    untrusted: dict[int, list[int]] = {}
-    for (is_damaged, key), members in groups.items():
-        if is_damaged:
-            untrusted.setdefault(key[0], []).extend(members)
-            continue
-        rows = np.array(members)
+    open_ = context.suspects["open"] != 0
+    for key, rows in context.by_path(np.flatnonzero(open_ & ~damaged)):
         path = context.evidence.paths.get(key)
         total = rows.size if path is None else path.frames
         yield Leftover(key[0], rows, total, innermost_residuals(context, rows))
-    for capture, members in untrusted.items():
-        rows = np.sort(members)
+    untrusted = np.flatnonzero(open_ & damaged)
+    for capture in np.unique(context.column("capture", untrusted)).tolist():
+        rows = untrusted[context.column("capture", untrusted) == capture]
         own = [path for name, path in context.evidence.paths.items() if name[0] == capture]
         total = sum(path.frames for path in own)
         yield Leftover(capture, rows, total, innermost_residuals(context, rows))

@@ -64,6 +64,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
+from vxcsum.rules.grouping import grouped
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.platform import platform_of
 
@@ -83,6 +84,8 @@ RULE = Rule(
 #: A value is named where chance would give it less often than this.
 _MAX_CHANCE = 1e-3
 _FIELD_VALUES = 0xFFFF
+#: Beside so many different values, one that an address explains is likely chance.
+_FEW_VALUES = 64
 
 
 def find(context: Context) -> Iterator[Finding]:
@@ -109,35 +112,40 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     expected = context.expected("outer_udp", rows)
     spared_not = set(context.column("outer_udp_found", others).tolist())
     chance = rows.size / _FIELD_VALUES
+    by_value = [(int(found[m[0]]), m) for m in grouped(found.astype(np.int64))]
+    by_value = [(value, m) for value, m in by_value if value not in spared_not]
     groups: dict[int, I64] = {}
-    for value in np.unique(found).tolist():
-        if value in spared_not:  # inner ICMP is hit, too: VX103 or VX205
-            continue
-        members = rows[found == value]
-        observations = len(np.unique(expected[found == value]))
+    for value, members in by_value:
+        observations = len(np.unique(expected[members]))
         if value == _FIELD_VALUES:
             odds = chance**observations
         elif observations > 1:
             odds = chance ** (observations - 1)
-            if not _known(context, case, value) and _known(context, case, -value):
-                continue  # a known address explains it with the sign of VX103
+            if odds < _MAX_CHANCE and _has_the_sign_of_vx103(context, case, value):
+                continue
         else:
-            known = len(context.evidence.addresses) + len(context.pre_nat)
-            fits = _known(context, case, value) and case.zero
-            odds = chance * known if fits else 1.0
+            odds = chance * (len(context.evidence.addresses) + len(context.pre_nat))
+            if odds < _MAX_CHANCE and not (case.zero and _known(context, case, value)):
+                continue
         if odds < _MAX_CHANCE:
-            groups[value] = members
-    if groups and case.zero:  # single packets beside proven ones: the same NAT, other addresses
-        for value in set(np.unique(found).tolist()) - set(groups) - spared_not:
-            if candidates(context, case.source, case.destination, value):
-                groups[value] = rows[found == value]
-    return groups
+            groups[value] = rows[members]
+    if groups and case.zero and len(by_value) <= _FEW_VALUES:
+        # Single packets beside proven ones: the same NAT, other addresses.
+        for value, members in by_value:
+            if value not in groups and candidates(context, case.source, case.destination, value):
+                groups[value] = rows[members]
+    return dict(sorted(groups.items()))
 
 
 def _known(context: Context, case: Place, change: int) -> bool:
     """Tell whether an address that was seen or given explains a change."""
     found = candidates(context, case.source, case.destination, change % _FIELD_VALUES)
     return proven(found) is not None
+
+
+def _has_the_sign_of_vx103(context: Context, case: Place, value: int) -> bool:
+    """Tell whether a known address explains a value only with the sign of VX103."""
+    return _known(context, case, -value) and not _known(context, case, value)
 
 
 def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, int]:

@@ -102,17 +102,13 @@ def _twin(context: Context, place: Place, row: int, residual: int) -> _Twin | No
     s, shakes = context.suspects, context.handshakes
     if not int(s["tcp_flags"][row]) & 0x02:
         return None
-    mask = shakes["capture"] == place.capture
-    mask &= (shakes["outer_udp_status"] == Status.VALID) | (
-        shakes["outer_udp_status"] == Status.PARTIAL
-    )
-    mask &= (shakes["tcp_seq"] == s["tcp_seq"][row]) & (shakes["tcp_flags"] == s["tcp_flags"][row])
-    for name in ("inner_src", "inner_dst"):
-        mask &= (shakes[name] == s[name][row]).all(axis=1)
-    for name in ("inner_sport", "inner_dport"):
-        mask &= shakes[name] == s[name][row]
+    rows = context.handshakes_of(row)
+    status = shakes["outer_udp_status"][rows]
+    rows = rows[(status == Status.VALID) | (status == Status.PARTIAL)]
+    for name in ("tcp_seq", "tcp_flags"):
+        rows = rows[shakes[name][rows] == s[name][row]]
     new_port = int(s["outer_sport"][row])
-    for other in np.flatnonzero(mask).tolist():
+    for other in rows.tolist():
         old = (int(shakes["outer_src"][other][0]), int(shakes["outer_src"][other][1]))
         old_port = int(shakes["outer_sport"][other])
         address = (sum_of(place.source) - sum_of(old)) % _MODULUS

@@ -51,6 +51,7 @@ import numpy as np
 from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
+from vxcsum.rules.grouping import group_labels, grouped
 from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
 
 if TYPE_CHECKING:
@@ -93,13 +94,11 @@ def find(context: Context) -> Iterator[Finding]:
 def _constant_flows(sample: Sample) -> Iterator[Bool]:
     """Yield masks of inner flows whose packets are all off by the same residual."""
     names = ("inner_src", "inner_dst", "inner_sport", "inner_dport")
-    columns = [sample.column(name).reshape(sample.rows.size, -1) for name in names]
-    keys = np.concatenate([column.astype(np.uint64) for column in columns], axis=1)
-    _, labels = np.unique(keys, axis=0, return_inverse=True)
-    for label in range(int(labels.max()) + 1):
-        mask = labels.ravel() == label
-        steady = mask.sum() > 1 and np.unique(sample.residual[mask]).size == 1
-        if steady and np.unique(sample.expected[mask]).size > 1:
+    for members in grouped(group_labels(*(sample.column(name) for name in names))):
+        residuals, expected = sample.residual[members], sample.expected[members]
+        if (residuals == residuals[0]).all() and (expected != expected[0]).any():
+            mask = np.zeros(sample.rows.size, np.bool_)
+            mask[members] = True
             yield mask
 
 

@@ -1,0 +1,1 @@
+"""How fast vxcsum is, and beside what: ``python -m benchmarks.report``."""

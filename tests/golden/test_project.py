@@ -1,0 +1,91 @@
+"""The captures that ship with the project, against their manifest."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import CAPTURES, manifest
+from expectations import check_findings, check_recovered, kernel_layers
+from support import counts, diagnose, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Real captures, and those that were made for a rule (``captures/synthetic``, where it is there).
+ENTRIES = manifest(CAPTURES)
+SYNTHETIC = manifest(CAPTURES / "synthetic")
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_layers_of_a_project_capture_equal_its_truth(
+    entry: dict[str, Any], project_captures: Path, engine: str
+) -> None:
+    table = read(project_captures / entry["file"], engine=engine)
+    expected = kernel_layers(entry["truth"], table)
+    assert counts(table) == expected
+    total = entry["packet_count"] if "packet_count" in entry else entry["frames"]["total"]
+    assert len(table) == total
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_findings_of_a_project_capture_equal_its_truth(
+    entry: dict[str, Any], project_captures: Path, engine: str
+) -> None:
+    report = diagnose(project_captures / entry["file"], engine=engine)
+    check_findings(report, entry)
+    check_recovered(report, entry)
+
+
+@pytest.mark.parametrize("entry", SYNTHETIC)
+def test_findings_of_a_made_capture_equal_its_truth(
+    entry: dict[str, Any], project_captures: Path, engine: str
+) -> None:
+    path = project_captures / "synthetic" / entry["file"]
+    report = diagnose(path, engine=engine, **entry.get("options", {}))
+    assert report.frames["total"] == entry["frames"]
+    found: dict[str, list[int]] = {}
+    for finding in report.findings:
+        if finding.severity.name != "INFO":
+            found[finding.code] = sorted(found.get(finding.code, []) + finding.frame_numbers)
+    assert set(found) == set(entry["findings"])
+    for code, frames in entry["findings"].items():
+        assert frames is None or found[code] == sorted(frames), code
+
+
+@pytest.mark.parametrize("entry", SYNTHETIC)
+def test_the_report_of_a_made_capture_can_be_told(
+    entry: dict[str, Any], project_captures: Path
+) -> None:
+    report = diagnose(project_captures / "synthetic" / entry["file"])
+    assert report.to_text()
+    assert report.to_json()
+
+
+def test_the_project_captures_are_small_and_listed(project_captures: Path) -> None:
+    listed = set()
+    for folder in (project_captures, project_captures / "synthetic"):
+        path = folder / "manifest.json"
+        if path.is_file():
+            entries = json.loads(path.read_text("utf-8"))["captures"]
+            listed |= {(folder / entry["file"]).relative_to(project_captures) for entry in entries}
+    there = {
+        path.relative_to(project_captures)
+        for path in project_captures.rglob("*")
+        if path.suffix in (".pcap", ".pcapng", ".gz", ".zst", ".xz", ".lz4")
+    }
+    assert there == listed
+    assert sum((project_captures / name).stat().st_size for name in there) < 8_000_000
+
+
+def test_the_63_second_capture_shows_six_bad_syns_and_when_the_seventh_got_through(
+    project_captures: Path,
+) -> None:
+    name = "u61bug-k8s-clusterip-norehash.snd.pcap"
+    found = sorted(project_captures.rglob(name))
+    assert found, f"{name} is the capture of the README's demo"
+    (finding,) = [f for f in diagnose(found[0]).findings if f.code == "VX101"]
+    assert finding.frames == 6
+    (connection,) = finding.evidence["connections"]
+    assert connection["got_through_after_seconds"] > 60
