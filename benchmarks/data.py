@@ -244,7 +244,7 @@ def frames_of(slot: Slot, number: npt.NDArray[np.int64], place: int, pool: Octet
     addresses = _addresses(slot.outer, "outer", 12 if slot.checksum else 11)
     _ip(outer, slot.outer, addresses, slot.datagram, UDP)
     if slot.outer == 4:
-        _put(outer, 4, number & 0xFFFF)
+        _put(outer, 4, number * 101 + place & 0xFFFF)
         _seal(outer)
     sport = 33000 + flow
     _put(frame, start, sport)

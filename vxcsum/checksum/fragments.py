@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.grouping import group_labels
 from vxcsum.checksum.judge import judge
 from vxcsum.packet.columns import Columns, Coverage, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_UDP
@@ -20,13 +21,15 @@ from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_UDP
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vxcsum.packet.columns import AnyArray
+    from vxcsum.packet.columns import I64, AnyArray, Bool
 
 #: All fragments of a datagram must be found within this many frames. It bounds what is remembered
 #: (at most this many open sets), and makes the result independent of the size of blocks.
 WINDOW = 4096
 
 _MODULUS = 0xFFFF
+#: Fewer fragments in a block are not worth sorting.
+_FEW = 16
 _LARGEST_DATAGRAM = 0xFFFF  # what IP's length fields can say; more cannot be reassembled
 
 
@@ -68,13 +71,54 @@ class FragmentSums:
 
     def collect(self, columns: Columns, fragments: AnyArray) -> None:
         """Take in the fragments of one block; patch the columns of datagrams now complete."""
-        continued = {int(record["row"]): record for record in fragments if record["captured"] == 2}
-        for record in fragments[np.argsort(fragments["row"], kind="stable")]:
-            if record["captured"] == 1:
-                head = _Head(columns, int(record["row"]))
-                if not record["inner"]:
-                    head.inner = continued.get(head.row)
-                self._add(head, record)
+        continued = {int(r["row"]): r for r in fragments[fragments["captured"] == 2]}
+        left = fragments[fragments["captured"] == 1]
+        if len(left) > _FEW:
+            left = left[~self._whole_sets(columns, left, list(continued))]
+        for record in left:
+            head = _Head(columns, int(record["row"]))
+            if not record["inner"]:
+                head.inner = continued.get(head.row)
+            self._add(head, record)
+
+    def _whole_sets(self, columns: Columns, records: AnyArray, continued: list[int]) -> Bool:
+        """Complete the datagrams that are whole within one block, all at once.
+
+        Returns
+        -------
+        bool[n]
+            The records this took care of; whatever is not plain is left for `_add`.
+        """
+        row = records["row"]
+        inner = records["inner"] == 1
+        labels = group_labels(
+            *(columns[name][row] for name in ("interface", "ifindex", "direction")),
+            *(records[name] for name in ("inner", "src", "dst", "ident", "protocol")),
+            columns["vni"][row] * inner,
+        )
+        order = np.lexsort((records["offset"], labels))
+        r, label = records[order], labels[order]
+        starts = np.flatnonzero(np.diff(label, prepend=-1))
+        ends = np.append(starts[1:], len(r)) - 1
+        stop = r["offset"].astype(np.int64) + r["length"]
+        joined = np.append(r["offset"][1:] == stop[:-1], True) & (r["more"] == 1)
+        joined[ends] = r["more"][ends] == 0
+        open_idents = {key[7] for key in self._sets}
+        plain = ~np.isin(r["row"], continued) & ~np.isin(r["ident"], list(open_idents))
+        whole = np.logical_and.reduceat(joined & plain, starts) & (r["offset"][starts] == 0)
+        span = np.maximum.reduceat(r["row"], starts) - np.minimum.reduceat(r["row"], starts)
+        whole &= (span < WINDOW) & (stop[ends] <= _LARGEST_DATAGRAM)
+        sums = np.add.reduceat(r["sum"].astype(np.int64), starts) - r["sum"][starts]
+        _complete_many(
+            columns,
+            r["row"][starts][whole],
+            inner[order][starts][whole],
+            stop[ends][whole],
+            sums[whole],
+        )
+        done = np.zeros(len(records), np.bool_)
+        done[order] = np.repeat(whole, ends - starts + 1)
+        return done
 
     def oldest_head(self, newest_frame: int) -> int | None:
         """Return the first frame that may still be completed, after forgetting expired sets."""
@@ -135,7 +179,7 @@ class FragmentSums:
             if length > total:
                 columns["outer_udp_coverage"][row] = Coverage.MALFORMED
             elif length == total:
-                _add_to(columns, "outer_udp", row, others)
+                _add_one(columns, "outer_udp", row, others)
         # Octets behind the inner packet would spoil its sum, so its end has to be the outer end.
         record = head.inner
         if record is not None:
@@ -149,10 +193,38 @@ class FragmentSums:
         elif columns["inner_l4_coverage"][row] == Coverage.FRAGMENT:
             inner = int(columns["inner_l4_offset"][row])
             if inner - outer + int(columns["inner_l4_length"][row]) == total:
-                _add_to(columns, "inner_l4", row, others)
+                _add_one(columns, "inner_l4", row, others)
 
 
-def _add_to(columns: Columns, slot: str, row: int, amount: int) -> None:
+def _complete_many(columns: Columns, rows: I64, inner: Bool, total: I64, others: I64) -> None:
+    """Finish the checksums of many first fragments; see `FragmentSums._complete_outer`."""
+    tunnelled = ~inner & (columns["kind"][rows] == np.uint8(Kind.VXLAN))
+    for row, at, rest in zip(
+        rows[~tunnelled].tolist(),
+        total[~tunnelled].tolist(),
+        others[~tunnelled].tolist(),
+        strict=True,
+    ):
+        _complete_l4(columns, row, at, rest)
+    rows, total, others = rows[tunnelled], total[tunnelled], others[tunnelled]
+    waiting = columns["outer_udp_coverage"][rows] == np.uint8(Coverage.FRAGMENT)
+    length = columns["outer_udp_length"][rows].astype(np.int64)
+    columns["outer_udp_coverage"][rows[waiting & (length > total)]] = Coverage.MALFORMED
+    _add_to(columns, "outer_udp", rows, others, waiting & (length == total))
+    into = columns["inner_l4_offset"][rows].astype(np.int64) - columns["outer_udp_offset"][rows]
+    reaches = into + columns["inner_l4_length"][rows] == total
+    waiting = columns["inner_l4_coverage"][rows] == np.uint8(Coverage.FRAGMENT)
+    _add_to(columns, "inner_l4", rows, others, waiting & reaches)
+
+
+def _add_to(columns: Columns, slot: str, rows: I64, amount: I64, where: Bool) -> None:
+    rows, amount = rows[where], amount[where]
+    residual = columns[f"{slot}_residual"]
+    residual[rows] = (residual[rows] + amount) % _MODULUS
+    columns[f"{slot}_coverage"][rows] = Coverage.COMPLETE
+
+
+def _add_one(columns: Columns, slot: str, row: int, amount: int) -> None:
     residual = columns[f"{slot}_residual"]
     residual[row] = (int(residual[row]) + amount) % _MODULUS
     columns[f"{slot}_coverage"][row] = Coverage.COMPLETE
@@ -175,7 +247,7 @@ def _complete_l4(columns: Columns, row: int, total: int, others: int) -> None:
             pseudo = columns["inner_l4_pseudo"]
             pseudo[row] = (int(pseudo[row]) + total) % _MODULUS
             others += total
-    _add_to(columns, "inner_l4", row, others)
+    _add_one(columns, "inner_l4", row, others)
 
 
 def finish(blocks: Iterable[tuple[Columns, AnyArray]]) -> Iterator[Columns]:

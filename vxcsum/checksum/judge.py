@@ -12,7 +12,7 @@ import numpy as np
 
 from vxcsum.checksum.algebra import difference, residue
 from vxcsum.checksum.status import Reason, Status
-from vxcsum.packet.columns import Coverage
+from vxcsum.packet.columns import Coverage, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _judge_inner(columns: Columns, rows: I64) -> None:
     found, pseudo = columns["inner_l4_found"][rows], columns["inner_l4_pseudo"][rows]
     protocol = columns["inner_protocol"][rows]
     # A first fragment does not tell the length of its datagram, only UDP says so itself.
-    told = (columns["inner_l4_coverage"][rows] != Coverage.FRAGMENT) | (protocol == IPPROTO_UDP)
+    own = np.where(columns["kind"][rows] == Kind.VXLAN, np.uint8(2), np.uint8(1))
+    open_ = columns["inner_l4_coverage"][rows] == Coverage.FRAGMENT
+    told = ~(open_ & ((columns["fragment"][rows] & own) != 0)) | (protocol == IPPROTO_UDP)
     told &= protocol != IPPROTO_ICMP
     full = told & (difference(found, pseudo) == 0)
     # Windows leaves length 0 in the pseudo-header of a segment it wants cut (LSO).
@@ -114,7 +116,7 @@ def _judge_outer(columns: Columns, rows: I64) -> None:
     partial = difference(found, columns["outer_udp_pseudo"][rows]) == 0
     pending = columns["inner_l4_status"][rows] == Status.PARTIAL
     # Fact sheet 1.3: with a partial inner checksum the headers alone decide, whatever was cut off.
-    lco = difference(columns["outer_udp_lco"][rows], columns["inner_l4_found"][rows])
+    lco = difference(columns["outer_udp_lco"][rows], columns["inner_l4_pseudo"][rows])
     finished = pending & ~partial & (lco == 0)
     wrong = pending & ~partial & (lco != 0)
     columns["outer_udp_status"][rows[partial | finished]] = Status.PARTIAL

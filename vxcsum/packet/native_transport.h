@@ -75,7 +75,7 @@ INLINE void read_transport(
     const bool has_field = captured >= field + 2;
     const bool fragment = ip->more;
 
-    bool bad = ip->malformed || payload < shortest;
+    bool bad = ip->malformed || (payload < shortest && !fragment);
     l4->length = payload;
     if (udp && captured >= UDP_LENGTH + 2) {
         const int64_t told = be16(header + UDP_LENGTH);
@@ -86,14 +86,15 @@ INLINE void read_transport(
         }
     }
     const bool cut = ip->payload + (fragment ? payload : l4->length) > end;
-    if (!has_field)
+    /* The header itself may be split over fragments; the sum of all tells even so. */
+    if (!bad && (fragment || cut) && (spill || !cut))
+        l4->coverage = FRAGMENT;
+    else if (!has_field)
         l4->coverage = bad ? FIELDLESS : FIELD_CUT;
     else if (bad)
         l4->coverage = MALFORMED;
-    else if (cut && !spill)
-        l4->coverage = TRUNCATED;
     else
-        l4->coverage = fragment || cut ? FRAGMENT : COMPLETE;
+        l4->coverage = cut ? TRUNCATED : COMPLETE;
 
     if (has_field)
         l4->found = be16(header + field);

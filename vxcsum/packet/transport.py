@@ -77,7 +77,7 @@ def dissect_transport(octets: Octets, ip: Ip, end: I64, *, spill: Bool | None = 
     np.copyto(length, udp_length, where=counted)
     fragment = ip.fragment & here
 
-    bad = ip.malformed | (payload < shortest)
+    bad = ip.malformed | ((payload < shortest) & ~fragment)
     bad |= counted & (captured >= 8) & ((length < 8) | (length > payload) & ~fragment)
     cut = start + np.where(fragment, payload, length) > end
     if spill is not None:
@@ -88,7 +88,8 @@ def dissect_transport(octets: Octets, ip: Ip, end: I64, *, spill: Bool | None = 
     coverage[fragment] = Coverage.FRAGMENT
     coverage[cut] = Coverage.TRUNCATED
     coverage[bad] = Coverage.MALFORMED
-    fieldless = captured < field + 2
+    # The header itself may be split over fragments; the sum of all tells even so.
+    fieldless = (captured < field + 2) & (coverage != Coverage.FRAGMENT)
     coverage[fieldless] = Coverage.FIELD_CUT
     coverage[fieldless & bad] = Coverage.FIELDLESS
     coverage *= here

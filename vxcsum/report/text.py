@@ -198,7 +198,7 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
         chance = f", chance alone: {e['chance']:.1g}" if "chance" in e else ""
         yield "observations", f"{e['observations']} independent{chance}"
     for name in ("wrong", "paths", "residuals"):
-        if name in e:
+        if isinstance(e.get(name), dict):
             yield name, ", ".join(f"{key} ({number})" for key, number in e[name].items())
 
 

@@ -6,18 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_TCP
 from vxcsum.rules.base import address_text
-from vxcsum.rules.grouping import CONNECTION_COLUMNS, group_labels, grouped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vxcsum.packet.columns import I64, AnyArray
     from vxcsum.rules.context import Context
 
+#: What tells an inner connection, in one direction.
+CONNECTION_COLUMNS = ("capture", "inner_src", "inner_dst", "inner_sport", "inner_dport")
 #: A finding lists at most this many connections, and as many packets of each.
 MAX_CONNECTIONS = 20
 _SYN, _ACK = 0x02, 0x10
+
+
+def connection_keys(columns: Mapping[str, AnyArray]) -> list[bytes]:
+    """Return a key for each row: its inner connection, in one direction."""
+    parts = [np.atleast_2d(columns[n].T).T.astype(np.uint64) for n in CONNECTION_COLUMNS]
+    table = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    return [row.tobytes() for row in table]
 
 
 def endpoint(address: AnyArray, port: Any) -> str:

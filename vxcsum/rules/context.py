@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.algebra import expected_field
+from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, place_in_time
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
+from vxcsum.rules.connections import CONNECTION_COLUMNS, connection_keys
 from vxcsum.rules.evidence import CaptureEvidence, Evidence, effective_residual, plain_key
-from vxcsum.rules.grouping import CONNECTION_COLUMNS, connection_keys, group_labels, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,6 +178,14 @@ class Context:
             trusted = self.still_open(slot) & ~self.still_open("outer_ip")
             for key, rows in self.by_path(np.flatnonzero(trusted)):
                 yield Place(key, self.evidence.paths.get(key, Path()), slot, rows)
+
+    def answered_at(self, place: Place) -> set[tuple[int, int]]:
+        """Return the addresses to which the destination of a path sends VXLAN packets itself."""
+        return {
+            (key[3], key[4])
+            for key in self.evidence.paths
+            if key[:3] == (place.capture, *place.destination)
+        }
 
     def inner_addresses(self) -> list[tuple[int, int]]:
         """Return the inner addresses of suspects and handshakes, at most some thousands."""

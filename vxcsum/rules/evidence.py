@@ -565,5 +565,5 @@ def effective_residual(columns: dict[str, AnyArray]) -> U16:
     offload is decided from the headers alone. Source: fact sheet, section 1.3 and row d2.
     """
     pending = columns["inner_l4_status"] == _PARTIAL
-    headers = difference(columns["outer_udp_lco"], columns["inner_l4_found"])
+    headers = difference(columns["outer_udp_lco"], columns["inner_l4_pseudo"])
     return np.where(pending, headers, columns["outer_udp_residual"])

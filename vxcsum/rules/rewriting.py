@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, address_text, hex16
 from vxcsum.rules.connections import connections
-from vxcsum.rules.grouping import group_labels, grouped
 from vxcsum.rules.nat import TUNNEL_PORTS, Address, Candidate, candidates, proven, sum_of
 
 if TYPE_CHECKING:
@@ -148,8 +148,12 @@ def _port(
         for n in context.pre_nat
         if n.num_addresses == 1
     }
-    known = sorted((context.evidence.addresses | given) - {place.source})
-    for old_source in (None, *known):
+    known = sorted((context.evidence.addresses | given) - {place.source, place.destination})
+    # Where the peer sends its own packets to another address, that is the one from before NAT.
+    answered = context.answered_at(place)
+    elsewhere = [address for address in known if address in answered | given]
+    order = [None, *known] if place.source in answered or not elsewhere else [*elsewhere, None]
+    for old_source in order:
         change = 0 if old_source is None else sum_of(place.source) - sum_of(old_source)
         if old_source is not None and change % MODULUS == 0:
             continue
@@ -158,7 +162,7 @@ def _port(
         if not all(flow.old_port in TUNNEL_PORTS for flow in steady):
             continue
         odds = (1 if old_source is None else len(known)) * _odds(context, place, steady)
-        few = old_source is None and contrast
+        few = contrast and (old_source is None or old_source in elsewhere)
         few &= not any(flow.value in _SINGLE_BITS for flow in steady)
         if odds < MAX_CHANCE or few:
             origin = "given" if old_source in given else "seen"

@@ -60,11 +60,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.grouping import grouped
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
-from vxcsum.rules.grouping import grouped
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.platform import platform_of
 

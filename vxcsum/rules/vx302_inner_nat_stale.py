@@ -48,10 +48,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
-from vxcsum.rules.grouping import group_labels, grouped
 from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
 
 if TYPE_CHECKING:

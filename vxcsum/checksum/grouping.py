@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from vxcsum.packet.columns import I64, AnyArray
-
-#: What tells an inner connection, in one direction.
-CONNECTION_COLUMNS = ("capture", "inner_src", "inner_dst", "inner_sport", "inner_dport")
 
 
 def group_labels(*columns: AnyArray) -> I64:
@@ -38,10 +33,3 @@ def grouped(labels: I64) -> list[I64]:
     cuts = np.flatnonzero(np.diff(labels[order])) + 1
     groups = np.split(order, cuts)
     return sorted(groups, key=lambda rows: int(rows[0]))
-
-
-def connection_keys(columns: Mapping[str, AnyArray]) -> list[bytes]:
-    """Return a key for each row: its inner connection, in one direction."""
-    parts = [np.atleast_2d(columns[n].T).T.astype(np.uint64) for n in CONNECTION_COLUMNS]
-    table = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return [row.tobytes() for row in table]
