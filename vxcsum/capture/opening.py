@@ -9,7 +9,7 @@ from vxcsum.errors import CaptureError
 from . import indexing
 from .pcap import FILE_HEADER, MAGICS, PcapReader
 from .pcapng import MIN_SECTION_HEADER, SECTION_MAGIC, PcapngReader, byte_order_of
-from .window import open_window
+from .window import Window
 
 if TYPE_CHECKING:
     from vxcsum.source import OctetStream
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_capture"]
 
+_SMALLEST_WINDOW = 64
 _WANTED = "wanted: pcap or pcapng, plain or compressed with gzip, zstd, xz or lz4"
 
 _KNOWN_OTHERS = (
@@ -76,7 +77,7 @@ def open_capture(
     MissingDependencyError
         If the stream is compressed and the library is missing.
     """
-    window = open_window(stream, block_octets, live=live)
+    window = Window(stream, max(block_octets, _SMALLEST_WINDOW))
     while window.available < FILE_HEADER and window.fill(FILE_HEADER, once=True):
         pass
     head = window.octets[: min(window.stop, 64)].tobytes()

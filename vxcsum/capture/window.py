@@ -1,9 +1,7 @@
-"""A window of a stream: one buffer that is moved along, or a part of a file that is mapped."""
+"""A window of a stream in one buffer, which is moved along and used again."""
 
 from __future__ import annotations
 
-import mmap
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +13,7 @@ if TYPE_CHECKING:
 
     from vxcsum.source import OctetStream
 
-__all__ = ["MappedWindow", "Window", "open_window"]
-
-_SMALLEST_WINDOW = 64
-#: Files of fewer windows are read; mapping pays for large ones, as nothing is copied.
-_WORTH_MAPPING = 2
+__all__ = ["Window"]
 
 
 class Window:
@@ -121,62 +115,3 @@ class Window:
                 return count - left
         self.start += left
         return count
-
-
-class MappedWindow(Window):
-    """A window of a plain file, mapped instead of read: its octets are not copied.
-
-    Only the part in use is mapped, so that memory does not grow with the file. The last part is
-    read into a buffer, which has slack where a mapping would end.
-
-    Parameters
-    ----------
-    stream : OctetStream
-    capacity : int
-    descriptor, size : int
-        The file and its size when it was opened.
-    """
-
-    def __init__(self, stream: OctetStream, capacity: int, descriptor: int, size: int) -> None:
-        super().__init__(stream, 0)
-        self.capacity = capacity
-        self._descriptor = descriptor
-        self._size = size
-
-    def fill(self, want: int, *, once: bool = False) -> bool:
-        """Map the octets from `start` on; see `Window.fill`."""
-        position, before = self.position, self.octets_read
-        self.capacity = max(self.capacity, want)
-        base = position - position % mmap.ALLOCATIONGRANULARITY
-        stop = min(position + self.capacity, self._size)
-        shrunk = os.fstat(self._descriptor).st_size < self._size  # touching it would be fatal
-        if shrunk or stop + SLACK > self._size:
-            return self._read_rest(position, before)
-        length = stop + SLACK - base
-        mapping = mmap.mmap(self._descriptor, length, access=mmap.ACCESS_READ, offset=base)
-        self.octets = np.frombuffer(mapping, np.uint8)
-        self.base, self.start, self.stop = base, position - base, stop - base
-        return True
-
-    def _read_rest(self, position: int, before: int) -> bool:
-        """Read the last part of the file; a file that shrank meanwhile ends where it ends now."""
-        rest = min(self._size, os.fstat(self._descriptor).st_size) - position
-        self.octets = np.zeros(max(rest, 0) + SLACK, np.uint8)
-        self.base, self.start, self.stop = position, 0, 0
-        view = self.octets.data
-        os.lseek(self._descriptor, position, os.SEEK_SET)
-        while self.stop < len(self.octets) - SLACK:
-            count = os.readv(self._descriptor, [view[self.stop : len(self.octets) - SLACK]])
-            if not count:
-                break
-            self.stop += count
-        return self.octets_read > before
-
-
-def open_window(stream: OctetStream, capacity: int, *, live: bool = False) -> Window:
-    """Return a window of a stream: mapped where it is a large file, and read otherwise."""
-    capacity = max(capacity, _SMALLEST_WINDOW)
-    mappable = None if live else stream.mappable
-    if mappable is not None and mappable[1] >= _WORTH_MAPPING * capacity:
-        return MappedWindow(stream, capacity, *mappable)
-    return Window(stream, capacity)

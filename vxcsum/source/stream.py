@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -155,14 +153,6 @@ class OctetStream:
         if self._damage is None and self._decoder is not None:
             return self._decoder.damage
         return self._damage
-
-    @property
-    def mappable(self) -> tuple[int, int] | None:
-        """Descriptor and size of a plain regular file of our own; None for all else."""
-        if not self._owned or self.compression is not None or not isinstance(self._file, io.FileIO):
-            return None
-        status = os.fstat(self._file.fileno())
-        return (self._file.fileno(), status.st_size) if stat.S_ISREG(status.st_mode) else None
 
     def readinto(self, view: memoryview) -> int:
         """Read decompressed octets into `view`.
