@@ -14,20 +14,19 @@ from vxcsum.capture import open_capture
 from vxcsum.checksum.fragments import finish
 from vxcsum.checksum.table import PacketTable
 from vxcsum.errors import CaptureError, TruncatedCaptureWarning, VxcsumError
+from vxcsum.packet.batch import facts
 from vxcsum.packet.engine import Engine, index_of, load_engine
 from vxcsum.source import open_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from vxcsum.capture import CaptureReader, FrameBlock
+    from vxcsum.capture import CaptureReader
     from vxcsum.packet.columns import AnyArray, Bool, Columns
 
 #: IANA 4789, Linux and flannel 8472, GPE 4790, Weave 6784, Kosmos 4876/4877/4866/4867, ACI 48879.
 DEFAULT_PORTS = (4789, 8472, 4790, 6784, 4876, 4877, 4866, 4867, 48879)
-BLOCK_OCTETS = 8 << 20
-#: Fewer frames are not worth starting threads for.
-_ROWS_FOR_THREADS = 1024
+BLOCK_OCTETS = 4 << 20
 
 _LINKTYPE_NAMES = {
     0: "NULL",
@@ -141,8 +140,13 @@ class Reading:
         number = len(self.captures)
         self.captures.append(info)
         seen: set[int] = set()
-        blocks = (self._facts(block, number, info, seen) for block in reader.blocks())
-        for columns in finish(_ahead(blocks) if self._jobs > 1 else blocks):
+        tables = facts(reader.blocks(), capture=number, engine=self.engine, ports=self._is_port)
+        for columns in finish(_ahead(tables) if self._jobs > 1 else tables):
+            seen.update(np.unique(columns["linktype"]).tolist())
+            times = columns["timestamp"].astype(np.int64)
+            first, last = int(times.min()), int(times.max())
+            info.first_timestamp = min(first, info.first_timestamp or first)
+            info.last_timestamp = max(last, info.last_timestamp or last)
             yield PacketTable(columns)
         info.linktypes = [_LINKTYPE_NAMES.get(value, str(value)) for value in sorted(seen)]
         info.frames = reader.frames
@@ -152,42 +156,6 @@ class Reading:
         info.damage = reader.damage
         if reader.damage is not None:
             warnings.warn(f"{reader.name}: {reader.damage}", TruncatedCaptureWarning, stacklevel=2)
-
-    def _facts(
-        self, block: FrameBlock, number: int, info: CaptureInfo, seen: set[int]
-    ) -> tuple[Columns, AnyArray]:
-        rows = len(block.offset)
-        columns: Columns = {
-            "capture": np.full(rows, number, np.int32),
-            "frame_number": np.arange(block.first_frame, block.first_frame + rows),
-            "timestamp": block.timestamp.view("M8[ns]"),
-            "interface": block.interface,
-            "linktype": block.linktype,
-            "caplen": block.caplen,
-            "origlen": block.origlen,
-        }
-        facts, fragments = self.engine.scan(
-            block.octets,
-            block.offset,
-            block.caplen,
-            block.origlen,
-            block.linktype,
-            block.direction,
-            self._is_port,
-            jobs=self._jobs if rows >= _ROWS_FOR_THREADS else 1,
-        )
-        columns.update(facts)
-        columns["fragment"] = np.zeros(rows, np.uint8)
-        if fragments.size:
-            np.bitwise_or.at(
-                columns["fragment"], fragments["row"], fragments["inner"] + np.uint8(1)
-            )
-        if rows:
-            seen.update(np.unique(block.linktype).tolist())
-            first, last = int(block.timestamp.min()), int(block.timestamp.max())
-            info.first_timestamp = min(first, info.first_timestamp or first)
-            info.last_timestamp = max(last, info.last_timestamp or last)
-        return columns, fragments
 
 
 def _ahead(blocks: Iterator[tuple[Columns, AnyArray]]) -> Iterator[tuple[Columns, AnyArray]]:

@@ -9,23 +9,12 @@ import numpy as np
 
 from vxcsum.checksum.algebra import expected_field
 from vxcsum.checksum.status import LAYERS, Layer, Status
-from vxcsum.packet.columns import FACTS, SLOTS, AnyArray, Bool, Columns
+from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, AnyArray, Bool, Columns
 from vxcsum.packet.ip import IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Columns about the record itself, before any octet of the frame is looked at.
-RECORD_COLUMNS: dict[str, str] = {
-    "capture": "i4",  # which capture of the source, counted from 0
-    "frame_number": "i8",  # from 1 in each capture, as Wireshark counts
-    "timestamp": "M8[ns]",
-    "interface": "i4",
-    "linktype": "u2",
-    "caplen": "u4",
-    "origlen": "u4",
-    "fragment": "u1",  # 1: an IP fragment, 2: the packet inside VXLAN is one, 3: both
-}
 JUDGED_COLUMNS: dict[str, str] = {
     f"{slot}_{what}": "u1" for slot in SLOTS for what in ("status", "reason")
 }

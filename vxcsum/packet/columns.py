@@ -22,11 +22,15 @@ there by its ``*_ip_version``.
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 U16: TypeAlias = npt.NDArray[np.uint16]
@@ -123,6 +127,18 @@ FACTS: dict[str, str] = {
     "inner_l4_coverage": "u1",
 }
 
+#: Columns about the record itself, before any octet of the frame is looked at.
+RECORD_COLUMNS: dict[str, str] = {
+    "capture": "i4",  # which capture of the source, counted from 0
+    "frame_number": "i8",  # from 1 in each capture, as Wireshark counts
+    "timestamp": "M8[ns]",
+    "interface": "i4",
+    "linktype": "u2",
+    "caplen": "u4",
+    "origlen": "u4",
+    "fragment": "u1",  # 1: an IP fragment, 2: the packet inside VXLAN is one, 3: both
+}
+
 #: One row per IP fragment of a block, beside the columns.
 FRAGMENT_DTYPE = np.dtype(
     [
@@ -145,9 +161,30 @@ FRAGMENT_DTYPE = np.dtype(
 SLACK = 256
 
 
-def allocate(rows: int) -> Columns:
-    """Return zeroed fact columns for ``rows`` frames."""
-    columns: Columns = {}
-    for name, code in FACTS.items():
-        columns[name] = np.zeros((rows, 2), "u8") if code == "2u8" else np.zeros(rows, code)
-    return columns
+_CACHE_LINE = 64
+_TYPES = {"2u8": "u8"}
+
+
+def allocate(rows: int, schema: Mapping[str, str]) -> Columns:
+    """Return columns of any contents for ``rows`` frames, as views of one allocation.
+
+    One large allocation is given back to the same place table after table, where the memory is
+    mapped already. Each column starts in another cache set than its neighbours, as all of them
+    are written at the same pace.
+
+    Parameters
+    ----------
+    rows : int
+    schema : mapping of str to str
+        Names and type codes as in `FACTS`.
+    """
+    layout = []
+    end = 0
+    for name, code in schema.items():
+        dtype = np.dtype(_TYPES.get(code, code))
+        shape = (rows, 2) if code == "2u8" else (rows,)
+        layout.append((name, shape, dtype, end))
+        lines = -(-math.prod(shape) * dtype.itemsize // _CACHE_LINE)
+        end += (lines + 1 | 1) * _CACHE_LINE
+    memory = np.empty(end, np.uint8)
+    return {name: np.ndarray(shape, dtype, memory, start) for name, shape, dtype, start in layout}

@@ -29,6 +29,7 @@ class Engine(Protocol):
         direction: U8,
         ports: Bool,
         *,
+        into: Columns | None = None,
         jobs: int = 1,
     ) -> tuple[Columns, AnyArray]:
         """Dissect and sum the frames of one block; see `vxcsum.packet.vectorized.scan`."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from vxcsum.packet import _native
 from vxcsum.packet._native import index_pcap, index_pcapng
-from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE
+from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def scan(
     direction: U8,
     ports: Bool,
     *,
+    into: Columns | None = None,
     jobs: int = 1,
 ) -> tuple[Columns, AnyArray]:
     """Dissect and sum the frames of one block; see `vxcsum.packet.vectorized.scan`.
@@ -48,6 +49,8 @@ def scan(
     ----------
     octets, offset, caplen, origlen, linktype, direction, ports
         As there, but no slack is needed behind the last frame.
+    into : dict, optional
+        Contiguous columns to write to; all of `FACTS`, one row for each frame.
     jobs : int
         Threads; nothing in the result depends on it.
 
@@ -57,7 +60,7 @@ def scan(
         A frame is not within ``octets``.
     """
     rows = len(offset)
-    columns = _allocate(rows)
+    columns = allocate(rows, FACTS) if into is None else into
     arguments = (
         np.ascontiguousarray(octets, np.uint8),
         np.ascontiguousarray(offset, np.int64),
@@ -80,30 +83,6 @@ def scan(
     if jobs < 2 or rows <= _ROWS_TOGETHER:
         return columns, part(0, rows)
     return columns, np.concatenate(list(_in_threads(part, rows, jobs)))
-
-
-def _allocate(rows: int) -> Columns:
-    """Return fact columns of any contents, as views of one allocation.
-
-    One large allocation is given back to the same place block after block, where the memory is
-    mapped already. Each column starts in another cache set than its neighbours, as all of them
-    are written at the same pace.
-    """
-    starts = []
-    end = 0
-    for code in FACTS.values():
-        starts.append(end)
-        lines = -(-rows * _WIDTHS[code] // _CACHE_LINE)
-        end += (lines + 1 | 1) * _CACHE_LINE
-    memory = np.empty(end, np.uint8)
-    return {
-        name: np.ndarray((rows, 2) if code == "2u8" else (rows,), _TYPES[code], memory, start)
-        for (name, code), start in zip(FACTS.items(), starts, strict=True)
-    }
-
-
-_TYPES = {code: np.dtype("u8" if code == "2u8" else code) for code in FACTS.values()}
-_WIDTHS = {code: np.dtype(code).itemsize for code in FACTS.values()}
 
 
 def _in_threads(part: Callable[[int, int], AnyArray], rows: int, jobs: int) -> list[AnyArray]:

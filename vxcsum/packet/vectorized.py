@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.packet.columns import FRAGMENT_DTYPE, Coverage, Kind, allocate
+from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE, Coverage, Kind, allocate
 from vxcsum.packet.ip import IPPROTO_UDP, Ip, dissect_ip
 from vxcsum.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ethernet, find_network
 from vxcsum.packet.transport import Transport, dissect_transport
@@ -39,6 +39,7 @@ def scan(
     direction: U8,
     ports: Bool,
     *,
+    into: Columns | None = None,
     jobs: int = 1,
 ) -> tuple[Columns, AnyArray]:
     """Dissect and sum the frames of one block.
@@ -55,6 +56,8 @@ def scan(
         What the container says; cooked link headers fill in where it says nothing.
     ports : bool[65536]
         UDP destination ports of VXLAN.
+    into : dict, optional
+        Columns to write to; all of `FACTS`, one row for each frame.
     jobs : int
         Of no effect here: one thread does it all.
 
@@ -66,19 +69,21 @@ def scan(
         The IP fragments among the frames, in their order; an outer one before its inner one.
     """
     source = Octets(octets)
-    columns = allocate(offset.size)
+    columns = allocate(offset.size, FACTS) if into is None else into
+    for column in columns.values():
+        column[:] = 0
     end = offset + caplen
     limit = offset + np.maximum(caplen, origlen)
     network = find_network(source, linktype, offset, end)
-    columns["vlan"] = network.vlan
-    columns["ifindex"] = network.ifindex
-    columns["direction"] = direction + network.direction * (direction == 0)
+    columns["vlan"][:] = network.vlan
+    columns["ifindex"][:] = network.ifindex
+    columns["direction"][:] = direction + network.direction * (direction == 0)
 
     ip = dissect_ip(source, network.position, network.ethertype, end, limit)
     ip_end = np.minimum(end, ip.stop)
     transport = dissect_transport(source, ip, ip_end)
     vxlan = _vxlan_rows(source, ip, transport, ip_end, ports)
-    columns["kind"] = (ip.version > 0).view(np.uint8) + vxlan.view(np.uint8)
+    columns["kind"][:] = (ip.version > 0).view(np.uint8) + vxlan.view(np.uint8)
 
     rows = np.flatnonzero(vxlan)
     plain = np.flatnonzero(~vxlan & (ip.version > 0))
@@ -264,11 +269,11 @@ def _finish(columns: Columns, sums: AnyArray, bounds: I64, pieces: list[AnyArray
     total = network_order(sums.sum(axis=1), bounds[:, 0])
     heads = network_order(sums[:, 0], bounds[:, 0])
     body = network_order(sums[:, 1], bounds[:, 1])
-    columns["outer_udp_residual"] = fold(outer_pseudo + total) * _summed(
+    columns["outer_udp_residual"][:] = fold(outer_pseudo + total) * _summed(
         columns["outer_udp_coverage"]
     )
-    columns["outer_udp_lco"] = fold(outer_pseudo + heads) * columns["outer_udp_lco"]
-    columns["inner_l4_residual"] = fold(
+    columns["outer_udp_lco"][:] = fold(outer_pseudo + heads) * columns["outer_udp_lco"]
+    columns["inner_l4_residual"][:] = fold(
         columns["inner_l4_pseudo"].astype(np.uint32) + body
     ) * _summed(columns["inner_l4_coverage"])
     for records in pieces:
