@@ -6,11 +6,12 @@ of the unexplained ones of the same kind on the path. Sources: RFC 1071; fact sh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.packet.ip import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ MODULUS = 0xFFFF
 #: Packets with different right checksums that a formula has to fit.
 MIN_OBSERVATIONS = 3
 #: Share of the unexplained checksums of a kind that it has to fit.
-_MIN_SHARE = 0.5
+MIN_SHARE = 0.5
+#: The same for formulas that leave one small constant in all packets.
+CONSTANT_SHARE = 0.9
 _MAX_ODDS = 1e-4
 
 
@@ -37,19 +40,24 @@ class Sample:
         Residues, but for ``found``, which is the field.
     length : int64[n]
         Octets that the checksum covers.
-    protocol : int
+    protocol : int64[n]
         Of the header that holds the checksum.
     """
 
     context: Context
     place: Place
     rows: I64
-    protocol: int
+    protocol: I64
     found: I64
     expected: I64
     residual: I64
     pseudo: I64
     length: I64
+
+    def only(self, mask: Bool) -> Sample:
+        """Return some of the rows."""
+        columns = ("rows", "protocol", "found", "expected", "residual", "pseudo", "length")
+        return replace(self, **{name: getattr(self, name)[mask] for name in columns})
 
     def column(self, name: str) -> AnyArray:
         """Return another column of the same rows."""
@@ -57,25 +65,25 @@ class Sample:
 
 
 def samples(context: Context) -> Iterator[Sample]:
-    """Yield the unexplained transport checksums by path, slot and protocol."""
+    """Yield the unexplained transport checksums by path and slot."""
     for place in context.places("outer_udp", "inner_l4"):
-        protocols = context.column("inner_protocol", place.rows)
-        if place.slot == "outer_udp":
-            protocols = np.full(place.rows.size, 17)
-        for protocol in np.unique(protocols).tolist():
-            rows = place.rows[protocols == protocol]
-            length = "outer_udp_length" if place.slot == "outer_udp" else "inner_l4_length"
-            yield Sample(
-                context=context,
-                place=place,
-                rows=rows,
-                protocol=protocol,
-                found=context.column(f"{place.slot}_found", rows).astype(np.int64),
-                expected=context.expected(place.slot, rows).astype(np.int64),
-                residual=context.residual(place.slot, rows).astype(np.int64),
-                pseudo=context.column(f"{place.slot}_pseudo", rows).astype(np.int64),
-                length=context.column(length, rows).astype(np.int64),
-            )
+        rows = place.rows
+        outer = place.slot == "outer_udp"
+        protocol = context.column("inner_protocol", rows)
+        if outer:
+            protocol = np.full(rows.size, IPPROTO_UDP)
+        length = "outer_udp_length" if outer else "inner_l4_length"
+        yield Sample(
+            context=context,
+            place=place,
+            rows=rows,
+            protocol=protocol.astype(np.int64),
+            found=context.column(f"{place.slot}_found", rows).astype(np.int64),
+            expected=context.expected(place.slot, rows).astype(np.int64),
+            residual=context.residual(place.slot, rows).astype(np.int64),
+            pseudo=context.column(f"{place.slot}_pseudo", rows).astype(np.int64),
+            length=context.column(length, rows).astype(np.int64),
+        )
 
 
 def congruent(left: Any, right: Any) -> Bool:
@@ -97,6 +105,7 @@ def by_formula(
     chance: Callable[[Sample], float],
     explanation: str,
     formula: str,
+    share: float = MIN_SHARE,
     details: Callable[[Sample, Bool], dict[str, Any]] | None = None,
     remedies: tuple[Remedy, ...] = (),
 ) -> Iterator[Finding]:
@@ -110,13 +119,15 @@ def by_formula(
     chance : callable
         Returns for a `Sample` how likely a random field fits.
     explanation, formula : str
+    share : float
+        Of the unexplained checksums, what it has to fit.
     details : callable, optional
         Returns what was recovered, for the evidence.
     """
     for sample in samples(context):
         mask = fits(sample)
         hits = int(mask.sum())
-        if hits < max(MIN_OBSERVATIONS, _MIN_SHARE * sample.rows.size):
+        if hits < max(MIN_OBSERVATIONS, share * sample.rows.size):
             continue
         seen = observations(sample, mask)
         odds = chance(sample) ** seen

@@ -451,7 +451,9 @@ class Evidence:
 
 
 def _partial(capture: CaptureEvidence, table: PacketTable) -> None:
+    # With remote checksum offload the inner checksum is unfinished on purpose.
     pending = table["inner_l4_status"] == _PARTIAL
+    pending &= (table["vxlan_flags"] & _RCO_FLAG) == 0
     outer = table["outer_udp_status"]
     lco = table["outer_udp_reason"] == _LCO
     capture.partial.update(table, pending)

@@ -29,6 +29,11 @@ MAX_CHANCE = 0.01
 _IN_RANGE = len(TUNNEL_PORTS) / MODULUS
 #: Of the flows of a path, at least this share have to be steady: one value each.
 _STEADY_SHARE = 0.9
+#: A rewriting shows in most wrong packets and most flows of the path.
+_MOST = 0.5
+#: NAT that picks a port at random is not this close to the old one, nor are addresses that are not
+#: known otherwise.
+_NEAR = 64
 _INVERSE = {1: 1, 2: 0x8000}  # modulo 0xffff
 _SINGLE_BITS = {1 << bit for bit in range(16)} | {MODULUS - (1 << bit) for bit in range(16)}
 
@@ -84,13 +89,21 @@ def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> lis
 
 
 def read_flows(
-    context: Context, place: Place, flows: list[Flow], *, coefficient: int, contrast: bool
+    context: Context,
+    place: Place,
+    flows: list[Flow],
+    *,
+    wrong: int,
+    coefficient: int,
+    contrast: bool,
 ) -> Reading | None:
     """Return the best reading of some flows, or None.
 
     Parameters
     ----------
     context, place, flows
+    wrong : int
+        Packets that are to be explained; a reading of few of them is none.
     coefficient : {1, 2}
         ``c`` of the law.
     contrast : bool
@@ -99,9 +112,10 @@ def read_flows(
     """
     if not flows:
         return None
-    return _address_only(context, place, flows, coefficient, contrast=contrast) or _port(
+    reading = _address_only(context, place, flows, coefficient, contrast=contrast) or _port(
         context, place, flows, coefficient, contrast=contrast
     )
+    return reading if reading is not None and reading.rows.size >= _MOST * wrong else None
 
 
 def _address_only(
@@ -112,6 +126,8 @@ def _address_only(
     for flow in flows:
         sports.setdefault(flow.value, set()).add(flow.sport)
     value = max(sports, key=lambda v: len(sports[v]))
+    if len(sports[value]) < _MOST * len({flow.sport for flow in flows}):
+        return None
     chosen = [flow for flow in flows if flow.value == value]
     change = value * _INVERSE[coefficient] % MODULUS
     found = candidates(context, place.source, place.destination, change)
@@ -122,6 +138,8 @@ def _address_only(
             return None
         observations = sum(flow.observations for flow in chosen)
         odds = len(context.evidence.addresses) / MODULUS**observations
+    elif _is_small(value) and proven(found) is None:
+        return None  # as many mistakes of arithmetic leave behind: VX507, VX509
     else:
         odds = (len(flows) / MODULUS) ** (len(sports[value]) - 1)
     if odds >= MAX_CHANCE:
@@ -129,6 +147,10 @@ def _address_only(
     for flow in chosen:
         flow.old_port = flow.sport
     return Reading(chosen, odds, candidates=found)
+
+
+def _is_small(value: int) -> bool:
+    return min(value, MODULUS - value) <= _NEAR
 
 
 def _port(
@@ -148,6 +170,8 @@ def _port(
         for n in context.pre_nat
         if n.num_addresses == 1
     }
+    if 2 * sum(_is_small(flow.value) for flow in steady) > len(steady):
+        return None
     known = sorted((context.evidence.addresses | given) - {place.source, place.destination})
     # Where the peer sends its own packets to another address, that is the one from before NAT.
     answered = context.answered_at(place)

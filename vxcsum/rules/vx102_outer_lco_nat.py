@@ -89,7 +89,9 @@ def find(context: Context) -> Iterator[Finding]:
         rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
         flows = flows_of(context, place, rows, context.residual("outer_udp", rows))
         contrast = bool(place.spared)
-        reading = read_flows(context, place, flows, coefficient=2, contrast=contrast)
+        reading = read_flows(
+            context, place, flows, wrong=rows.size, coefficient=2, contrast=contrast
+        )
         if reading is None:
             continue
         first = int(reading.rows[0])

@@ -55,6 +55,7 @@ from vxcsum.rules.rewriting import MODULUS, flows_of, read_flows, rewriting_find
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vxcsum.packet.columns import AnyArray, Bool
     from vxcsum.rules.context import Context
 
 RULE = Rule(
@@ -79,10 +80,16 @@ def find(context: Context) -> Iterator[Finding]:
     for place in context.places("outer_udp"):
         if place.summed and not place.zero:
             continue
+        transport = context.transport_rows(place.rows)
+        others = int(np.count_nonzero(~transport))
         values = -context.column("outer_udp_found", place.rows).astype(np.int64) % MODULUS
+        mixture = _opposite_signs(values, transport)
+        if mixture:
+            values = np.where(transport, -values % MODULUS, values)
         flows = flows_of(context, place, place.rows, values)
-        others = int(np.count_nonzero(~context.transport_rows(place.rows)))
-        reading = read_flows(context, place, flows, coefficient=1, contrast=others > 1)
+        reading = read_flows(
+            context, place, flows, wrong=place.rows.size, coefficient=1, contrast=others > 1
+        )
         if reading is None:
             continue
         port_kept = all(flow.old_port == flow.sport for flow in reading.flows)
@@ -100,6 +107,22 @@ def find(context: Context) -> Iterator[Finding]:
                 f"drop the packet. {others} packets with inner ICMP or ARP are hit as well."
             ),
             contrast=others > 1,
-            evidence={"icmp_and_other_hit": others, "frames_without_checksum": place.zero},
+            evidence={
+                "icmp_and_other_hit": others,
+                "frames_without_checksum": place.zero,
+                "opposite_signs": mixture,
+            },
             remedies=_REMEDIES,
         )
+
+
+def _opposite_signs(values: AnyArray, transport: Bool) -> bool:
+    """Tell whether TCP and UDP carry the opposite of what ICMP and ARP do.
+
+    It is the signature of ``bpf_l4_csum_replace()`` with ``BPF_F_PSEUDO_HDR`` and without
+    ``BPF_F_MARK_MANGLED_0``: the sign depends on whether the inner checksum is partial.
+    """
+    one, other = np.unique(values[transport]), np.unique(values[~transport])
+    if one.size != 1 or other.size != 1 or not one[0]:
+        return False
+    return int(one[0] + other[0]) % MODULUS == 0

@@ -83,7 +83,9 @@ def find(context: Context) -> Iterator[Finding]:
             yield renumbered
             continue
         flows = flows_of(context, place, place.rows, context.residual("outer_udp", place.rows))
-        reading = read_flows(context, place, flows, coefficient=1, contrast=others > 1)
+        reading = read_flows(
+            context, place, flows, wrong=place.rows.size, coefficient=1, contrast=others > 1
+        )
         if reading is None:
             continue
         yield rewriting_finding(

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
+from vxcsum.rules.vantage import vantage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,13 +66,17 @@ def find(context: Context) -> Iterator[Finding]:
         hit |= empty
     for capture in np.unique(context.suspects["capture"][hit]).tolist():
         rows = np.flatnonzero(hit & (context.suspects["capture"] == capture))
+        vantage = vantage_of(context.evidence.captures[capture], context.asked_vantage)
+        on_wire = vantage.given and vantage.where == "wire"
         yield context.finding(
             RULE,
             rows,
             confidence=Confidence.LIKELY,
             explanation=(
                 "The IPv4 header checksum of these packets is 0, as it is before a device or a "
-                "driver fills it in. Captured on the sending host that is normal."
+                "driver fills it in. Captured on the sending host that is normal; on the wire a "
+                "router drops them."
             ),
-            evidence={"found": "0x0000"},
+            evidence={"found": "0x0000", "vantage": vantage.where},
+            severity=Severity.ERROR if on_wire else Severity.INFO,
         )

@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
+from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
@@ -73,15 +74,16 @@ _MIN_PACKETS = 3
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path with inner flows of constant residual."""
-    for sample in samples(context):
-        if sample.place.slot != "inner_l4" or sample.protocol not in (6, 17):
+    for every in samples(context):
+        sample = every.only((every.protocol == IPPROTO_TCP) | (every.protocol == IPPROTO_UDP))
+        if sample.place.slot != "inner_l4" or not sample.rows.size:
             continue
         hit = np.zeros(sample.rows.size, np.bool_)
         mappings = []
         for mask in _constant_flows(sample):
             candidates = _candidates(context, sample, mask)
             bare = sample.length[mask] == sample.column("tcp_header_length")[mask]
-            header = sample.protocol == 6 and bool(bare.any())
+            header = bool((bare & (sample.protocol[mask] == IPPROTO_TCP)).any())
             enough = observations(sample, mask) >= _MIN_PACKETS
             tunnelled = sample.place.key[1:] != (0, 0, 0, 0)
             if (enough and candidates) or (header and (candidates or (enough and tunnelled))):

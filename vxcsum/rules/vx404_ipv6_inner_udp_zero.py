@@ -55,7 +55,7 @@ RULE = Rule(
 
 
 #: Single ones come from test tools, and from senders that do not turn a computed 0 into 0xffff.
-_MANY = 3
+_MANY = 2
 
 
 def find(context: Context) -> Iterator[Finding]:
@@ -74,5 +74,5 @@ def find(context: Context) -> Iterator[Finding]:
                 "them."
             ),
             evidence={},
-            severity=Severity.ERROR if seen.frames >= _MANY else Severity.WARNING,
+            severity=Severity.ERROR if seen.frames >= _MANY else Severity.INFO,
         )

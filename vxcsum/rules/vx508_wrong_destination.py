@@ -92,4 +92,5 @@ def fits(sample: Sample) -> Bool:
     addresses += address_sum(sample.column(f"{level}_dst"))
     used = addresses + sample.protocol + sample.length
     routed = ~congruent(sample.pseudo, used)
-    return routed & congruent(sample.residual, sample.pseudo - used) & (sample.protocol != 1)
+    routed &= congruent(sample.residual, sample.pseudo - used) & (sample.protocol != 1)
+    return routed

@@ -46,7 +46,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.rules.arithmetic import MODULUS, Sample, by_formula, congruent, one_in
+from vxcsum.rules.arithmetic import (
+    CONSTANT_SHARE,
+    MODULUS,
+    Sample,
+    by_formula,
+    congruent,
+    one_in,
+)
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
 
 if TYPE_CHECKING:
@@ -76,16 +83,17 @@ def find(context: Context) -> Iterator[Finding]:
         context,
         RULE,
         fits,
-        chance=one_in(14),
+        chance=one_in(9),
         formula="residual = protocol - protocol used",
         explanation=("The checksum is right but for the protocol number in the pseudo-header."),
+        share=CONSTANT_SHARE,
         details=recovered,
         remedies=_REMEDIES,
     )
 
 
 #: Protocol numbers that may have been used: none, ICMP, IPv4, TCP, UDP, IPv6, extension headers.
-_NUMBERS = (0, 1, 4, 6, 17, 41, 43, 44, 47, 50, 51, 58, 60, 132, 136)
+_NUMBERS = (0, 1, 4, 6, 17, 41, 43, 44, 58, 60)
 
 
 def fits(sample: Sample) -> Bool:
@@ -93,11 +101,14 @@ def fits(sample: Sample) -> Bool:
     best = np.zeros(sample.rows.size, np.bool_)
     for number in _NUMBERS:
         fit = congruent(sample.residual, sample.protocol - number)
-        if number != sample.protocol and fit.sum() > best.sum():
+        fit &= sample.protocol != number
+        if fit.sum() > best.sum():
             best = fit
-    return best & (sample.protocol != 1)
+    best &= sample.protocol != 1
+    return best
 
 
 def recovered(sample: Sample, mask: Bool) -> dict[str, Any]:
     """Return the protocol number that was used."""
-    return {"protocol_used": int((sample.protocol - int(sample.residual[mask][0])) % MODULUS)}
+    used = (sample.protocol[mask] - sample.residual[mask]) % MODULUS
+    return {"protocol_used": int(used[0])}

@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.packet.ip import IPPROTO_TCP
 from vxcsum.rules.arithmetic import observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, hex16
 from vxcsum.rules.census import TRANSPORT
@@ -65,9 +66,10 @@ _MIN_PACKETS = 3
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path where only packets with payload are off by a constant."""
-    for sample in samples(context):
+    for every in samples(context):
+        sample = every.only(every.protocol == IPPROTO_TCP)
         right = sample.place.path.inner(TRANSPORT, Status.VALID, Status.PARTIAL)
-        if sample.place.slot != "inner_l4" or sample.protocol != 6 or right < _MIN_PACKETS:
+        if sample.place.slot != "inner_l4" or not sample.rows.size or right < _MIN_PACKETS:
             continue
         payload = sample.length > sample.column("tcp_header_length")
         values, counts = np.unique(sample.residual, return_counts=True)
