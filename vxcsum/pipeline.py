@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,13 @@ class Reading:
         number = len(self.captures)
         self.captures.append(info)
         seen: set[int] = set()
-        tables = facts(reader.blocks(), capture=number, engine=self.engine, ports=self._is_port)
+        tables = facts(
+            reader.blocks(),
+            capture=number,
+            engine=self.engine,
+            ports=self._is_port,
+            jobs=max(1, self._jobs - 1),  # one thread is busy with what comes after the facts
+        )
         for columns in finish(_ahead(tables) if self._jobs > 1 else tables):
             seen.update(np.unique(columns["linktype"]).tolist())
             times = columns["timestamp"].astype(np.int64)
@@ -158,10 +163,22 @@ class Reading:
             warnings.warn(f"{reader.name}: {reader.damage}", TruncatedCaptureWarning, stacklevel=2)
 
 
-def _ahead(blocks: Iterator[tuple[Columns, AnyArray]]) -> Iterator[tuple[Columns, AnyArray]]:
-    """Yield the facts of blocks while a thread makes those of the next one."""
+def _ahead(tables: Iterator[tuple[Columns, AnyArray]]) -> Iterator[tuple[Columns, AnyArray]]:
+    """Yield the facts of tables while a thread makes those of the next one.
+
+    A capture that fits into one table needs no thread.
+    """
+    first, second = next(tables, None), None
+    if first is not None:
+        second = next(tables, None)
+        yield first
+    if second is None:
+        return
+    from concurrent.futures import ThreadPoolExecutor  # only where threads are wanted
+
     with ThreadPoolExecutor(1, "vxcsum-facts") as thread:
-        coming = thread.submit(next, blocks, None)
-        while (facts := coming.result()) is not None:
-            coming = thread.submit(next, blocks, None)
-            yield facts
+        coming = thread.submit(next, tables, None)
+        yield second
+        while (ready := coming.result()) is not None:
+            coming = thread.submit(next, tables, None)
+            yield ready

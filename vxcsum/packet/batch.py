@@ -33,7 +33,7 @@ class _Batch:
         self._columns = allocate(capacity, _SCHEMA)
         self._fragments: list[AnyArray] = []
 
-    def add(self, block: FrameBlock, capture: int, engine: Engine, ports: Bool) -> None:
+    def add(self, block: FrameBlock, capture: int, engine: Engine, ports: Bool, jobs: int) -> None:
         rows = len(block)
         part = {
             name: column[self.rows : self.rows + rows] for name, column in self._columns.items()
@@ -53,6 +53,7 @@ class _Batch:
             block.direction,
             ports,
             into={name: part[name] for name in FACTS},
+            jobs=jobs,
         )
         if fragments.size:
             marks = fragments["inner"] + np.uint8(1)
@@ -68,7 +69,7 @@ class _Batch:
 
 
 def facts(
-    blocks: Iterable[FrameBlock], *, capture: int, engine: Engine, ports: Bool
+    blocks: Iterable[FrameBlock], *, capture: int, engine: Engine, ports: Bool, jobs: int = 1
 ) -> Iterator[tuple[Columns, AnyArray]]:
     """Yield the facts of blocks as tables of about `TABLE_ROWS` frames.
 
@@ -80,6 +81,8 @@ def facts(
     engine : Engine
     ports : bool[65536]
         UDP destination ports of VXLAN.
+    jobs : int
+        Threads for the kernel.
 
     Yields
     ------
@@ -94,6 +97,6 @@ def facts(
             batch = None
         if batch is None:
             batch = _Batch(max(TABLE_ROWS, len(block)))
-        batch.add(block, capture, engine, ports)
+        batch.add(block, capture, engine, ports, jobs)
     if batch is not None:
         yield batch.finish()

@@ -6,7 +6,6 @@ Importing this module raises ImportError where the extension was not built.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
 
     from vxcsum.packet.columns import I64, U8, U16, U32, AnyArray, Bool, Columns
 
@@ -94,6 +94,8 @@ def _in_threads(part: Callable[[int, int], AnyArray], rows: int, jobs: int) -> l
 
 @cache
 def _pool(jobs: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # only where threads are wanted
+
     return ThreadPoolExecutor(jobs, "vxcsum")
 
 
