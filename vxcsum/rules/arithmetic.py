@@ -7,10 +7,12 @@ of the unexplained ones of the same kind on the path. Sources: RFC 1071; fact sh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
 
@@ -28,6 +30,8 @@ MIN_SHARE = 0.5
 #: The same for formulas that leave one small constant in all packets.
 CONSTANT_SHARE = 0.9
 _MAX_ODDS = 1e-4
+#: A contrast between two kinds of packets is believed below this chance.
+MAX_CONTRAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,14 @@ def samples(context: Context) -> Iterator[Sample]:
     for place in context.places("outer_udp", "inner_l4"):
         rows = place.rows
         outer = place.slot == "outer_udp"
+        if not outer:
+            # The outer checksum covers the inner packet as it was encapsulated: where it is wrong
+            # by the same amount, or for no known reason, something happened on the way.
+            same = context.column("effective", rows) == context.column("inner_l4_residual", rows)
+            same &= context.column("outer_udp_status", rows) == Status.INVALID
+            rows = rows[~(same | context.still_open("outer_udp")[rows])]
+        if not rows.size:
+            continue
         protocol = context.column("inner_protocol", rows)
         if outer:
             protocol = np.full(rows.size, IPPROTO_UDP)
@@ -108,6 +120,7 @@ def by_formula(
     share: float = MIN_SHARE,
     details: Callable[[Sample, Bool], dict[str, Any]] | None = None,
     remedies: tuple[Remedy, ...] = (),
+    believable: Callable[[Sample, Bool], bool] | None = None,
 ) -> Iterator[Finding]:
     """Yield a finding for each path where a formula explains the wrong checksums.
 
@@ -123,6 +136,8 @@ def by_formula(
         Of the unexplained checksums, what it has to fit.
     details : callable, optional
         Returns what was recovered, for the evidence.
+    believable : callable, optional
+        What else has to be true of a `Sample` and what fits in it.
     """
     for sample in samples(context):
         mask = fits(sample)
@@ -132,6 +147,8 @@ def by_formula(
         seen = observations(sample, mask)
         odds = chance(sample) ** seen
         if seen < MIN_OBSERVATIONS or odds > _MAX_ODDS:
+            continue
+        if believable is not None and not believable(sample, mask):
             continue
         rows = sample.rows[mask]
         first = int(np.flatnonzero(mask)[0])
@@ -155,6 +172,19 @@ def by_formula(
             evidence=evidence,
             remedies=remedies,
         )
+
+
+def by_chance(wrong: int, spared: int) -> float:
+    """Return how likely damage that spares nobody hits only one of two kinds of packets.
+
+    Parameters
+    ----------
+    wrong : int
+        Packets of the first kind, all wrong.
+    spared : int
+        Packets of the second kind, all right.
+    """
+    return 1 / comb(wrong + spared, wrong)
 
 
 def one_in(number: float) -> Callable[[Sample], float]:

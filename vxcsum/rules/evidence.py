@@ -441,6 +441,7 @@ class Evidence:
             plain &= table["inner_l4_status"] != _ABSENT
             capture.not_vxlan.update(table, plain & np.isin(table["inner_dport"], self.ports))
         remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
+        remote &= table["inner_l4_status"] == _PARTIAL  # damage sets the flag alone
         if remote.any():
             capture.remote_offload.update(table, remote)
         _places(capture, table, tunnelled=bool(seen[Kind.VXLAN].any()))
@@ -456,13 +457,16 @@ def _partial(capture: CaptureEvidence, table: PacketTable) -> None:
     pending &= (table["vxlan_flags"] & _RCO_FLAG) == 0
     outer = table["outer_udp_status"]
     lco = table["outer_udp_reason"] == _LCO
+    covered = pending & (outer == _VALID)
+    capture.inner_partial_outer_valid.update(table, covered)
+    pending &= ~covered
     capture.partial.update(table, pending)
-    capture.inner_partial_outer_valid.update(table, pending & (outer == _VALID))
     direction = table["direction"][pending]
     capture.partial_in += int((direction == _IN).sum())
     capture.partial_out += int((direction == _OUT).sum())
     capture.outer_lco += int(lco.sum())
-    capture.outer_partial.update(table, (outer == _PARTIAL) & ~lco & ~pending)
+    alone = table["inner_l4_status"] != _PARTIAL
+    capture.outer_partial.update(table, (outer == _PARTIAL) & ~lco & alone)
 
 
 def _unverifiable(capture: CaptureEvidence, table: PacketTable) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
+from vxcsum.packet.ip import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.nat import TUNNEL_PORTS, Address, Candidate, candidates, proven, sum_of
@@ -34,8 +35,15 @@ _MOST = 0.5
 #: NAT that picks a port at random is not this close to the old one, nor are addresses that are not
 #: known otherwise.
 _NEAR = 64
+#: Where a device spares no packet, a rewriting shows in nearly all of them.
+_NO_EXCEPTION = 0.8
+#: So many observations, or odds as small as that, damage does not bring about.
+_MANY, _RARE = 3, 1e-8
+#: Odds that are too high for a reading that no contrast supports.
+_WEAK = 1e-3
+_SYN, _SYN_ACK = 0x02, 0x12
 _INVERSE = {1: 1, 2: 0x8000}  # modulo 0xffff
-_SINGLE_BITS = {1 << bit for bit in range(16)} | {MODULUS - (1 << bit) for bit in range(16)}
+SINGLE_BITS = {1 << bit for bit in range(16)} | {MODULUS - (1 << bit) for bit in range(16)}
 
 
 @dataclass(slots=True)
@@ -115,7 +123,38 @@ def read_flows(
     reading = _address_only(context, place, flows, coefficient, contrast=contrast) or _port(
         context, place, flows, coefficient, contrast=contrast
     )
-    return reading if reading is not None and reading.rows.size >= _MOST * wrong else None
+    if reading is None or reading.rows.size < _MOST * wrong:
+        return None
+    return None if _may_be_damage(context, place, reading) else reading
+
+
+def _may_be_damage(context: Context, place: Place, reading: Reading) -> bool:
+    """Tell whether damage is as good a reason.
+
+    NAT leaves few wrong packets beside those it explains. Where few packets speak for it, they
+    have to be all that is wrong on the path, and to open connections, to be datagrams from ports
+    that no tunnel uses, or to fit an address that the user gave: a damaged port or checksum looks
+    the same.
+    """
+    rows = reading.rows
+    if rows.size < _MOST * place.rows.size:
+        return True
+    if sum(flow.observations for flow in reading.flows) >= _MANY or reading.odds < _RARE:
+        return False
+    opening = context.column("tcp_flags", rows) & _SYN_ACK == _SYN
+    foreign = ~np.isin(context.column("outer_sport", rows), TUNNEL_PORTS)
+    foreign &= context.column("inner_protocol", rows) == IPPROTO_UDP
+    told = any(candidate.origin == "given" for candidate in reading.candidates)
+    credible = told or bool((opening | foreign).all())
+    return not credible or rows.size < place.rows.size
+
+
+def few(place: Place, reading: Reading) -> bool:
+    """Tell whether too little of a path fits for a device that spares no packet."""
+    seen = sum(flow.observations for flow in reading.flows)
+    if reading.odds > _WEAK:
+        return True
+    return seen < _MANY or reading.rows.size < _NO_EXCEPTION * place.rows.size
 
 
 def _address_only(
@@ -187,7 +226,7 @@ def _port(
             continue
         odds = (1 if old_source is None else len(known)) * _odds(context, place, steady)
         few = contrast and (old_source is None or old_source in elsewhere)
-        few &= not any(flow.value in _SINGLE_BITS for flow in steady)
+        few &= not any(flow.value in SINGLE_BITS for flow in steady)
         if odds < MAX_CHANCE or few:
             origin = "given" if old_source in given else "seen"
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
@@ -224,7 +263,8 @@ def confidence_of(reading: Reading, *, contrast: bool) -> Confidence:
     sure = reading.proof or reading.odds < 1e-8 or repeated >= 3
     if sure or (contrast and reading.odds < MAX_CHANCE):
         return Confidence.CONFIRMED
-    if reading.odds < MAX_CHANCE or repeated == 2:
+    seen = sum(flow.observations for flow in reading.flows)
+    if reading.odds < MAX_CHANCE or repeated == 2 or (contrast and seen >= _MANY):
         return Confidence.LIKELY
     return Confidence.POSSIBLE
 

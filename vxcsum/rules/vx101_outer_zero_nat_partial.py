@@ -67,6 +67,7 @@ from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.platform import platform_of
+from vxcsum.rules.rewriting import SINGLE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,10 @@ _FIELD_VALUES = 0xFFFF
 _FEW_VALUES = 64
 #: Packets with inner ICMP that may be damaged by chance, for each that kept its zero.
 _FEW = 0.05
+#: Packets with a value of one bit that damage does not bring about.
+_MIN_REPEATED = 3
+#: Of the wrong outer checksums over TCP and UDP, NAT has to explain this share.
+_MIN_SHARE = 0.5
 
 
 def find(context: Context) -> Iterator[Finding]:
@@ -126,6 +131,8 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
         elif observations > 1:
             odds = chance ** (observations - 1)
             # The port does not enter; where it seems to, it is VX103 or a mistake of arithmetic.
+            if not case.zero and not _known(context, case, value):
+                continue  # no packet shows that the tunnel sends no checksum
             one_port = several and np.unique(sports[members]).size == 1
             doubtful = one_port or _known(context, case, -value)
             if odds < _MAX_CHANCE and doubtful and not _known(context, case, value):
@@ -134,8 +141,12 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             odds = chance * (len(context.evidence.addresses) + len(context.pre_nat))
             if odds < _MAX_CHANCE and not (case.zero and _known(context, case, value)):
                 continue
+        if value in SINGLE_BITS and members.size < _MIN_REPEATED:
+            continue  # one flipped bit in a field of 0
         if odds < _MAX_CHANCE:
             groups[value] = rows[members]
+    if sum(members.size for members in groups.values()) < _MIN_SHARE * rows.size:
+        return {}  # damage, which leaves the same value twice by chance
     if groups and case.zero and len(by_value) <= _FEW_VALUES:
         # Single packets beside proven ones: the same NAT, other addresses.
         for value, members in by_value:

@@ -48,15 +48,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP
 from vxcsum.rules.nat import proven
-from vxcsum.rules.rewriting import MODULUS, flows_of, read_flows, rewriting_finding
+from vxcsum.rules.rewriting import MODULUS, few, flows_of, read_flows, rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.packet.columns import AnyArray, Bool
-    from vxcsum.rules.context import Context
+    from vxcsum.rules.context import Context, Place
 
 RULE = Rule(
     "VX103",
@@ -75,6 +77,17 @@ _REMEDIES = (
 )
 
 
+#: So many packets speak for it where none without outer checksum is seen.
+_MANY = 8
+
+
+def _unsummed(context: Context, place: Place) -> bool:
+    """Tell whether packets without outer checksum are seen between the two ends."""
+    back = context.evidence.paths.get((place.capture, *place.destination, *place.source))
+    everything = (NONE, TCP, UDP, ICMP, ICMPV6)
+    return bool(place.zero or (back is not None and back.outer(everything, Status.ZERO)))
+
+
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that shows the pattern."""
     for place in context.places("outer_udp"):
@@ -90,7 +103,9 @@ def find(context: Context) -> Iterator[Finding]:
         reading = read_flows(
             context, place, flows, wrong=place.rows.size, coefficient=1, contrast=others > 1
         )
-        if reading is None:
+        if reading is None or few(place, reading):
+            continue
+        if not _unsummed(context, place) and reading.rows.size < _MANY:
             continue
         port_kept = all(flow.old_port == flow.sport for flow in reading.flows)
         if port_kept and not others and proven(reading.candidates) is None:

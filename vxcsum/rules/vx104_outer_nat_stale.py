@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
-from vxcsum.rules.rewriting import MODULUS, flows_of, read_flows, rewriting_finding
+from vxcsum.rules.rewriting import MODULUS, few, flows_of, read_flows, rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def find(context: Context) -> Iterator[Finding]:
         reading = read_flows(
             context, place, flows, wrong=place.rows.size, coefficient=1, contrast=others > 1
         )
-        if reading is None:
+        if reading is None or few(place, reading):
             continue
         yield rewriting_finding(
             context,

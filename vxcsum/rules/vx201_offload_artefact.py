@@ -45,15 +45,19 @@ Wireshark issue #18864. Fact sheet: P10.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
 from vxcsum.rules.vantage import vantage_of
+from vxcsum.rules.vx202_partial_leak import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vxcsum.packet.columns import I64
     from vxcsum.rules.context import Context
+    from vxcsum.rules.evidence import Occurrences
 
 RULE = Rule(
     "VX201",
@@ -69,11 +73,16 @@ def find(context: Context) -> Iterator[Finding]:
         vantage = vantage_of(capture, context.asked_vantage)
         if not capture.partial.frames or vantage.where == "wire":
             continue
+        seen = capture.partial
+        if vantage.where == "receiver":
+            seen = _without(seen, context.handshakes["frame_number"][unanswered(context, number)])
+        if not seen.frames:
+            continue
         sure = capture.partial_out == capture.partial.frames or vantage.given
         yield context.counted(
             RULE,
             number,
-            capture.partial,
+            seen,
             confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
             explanation=(
                 "The checksum field of these packets holds the pseudo-header sum that the kernel "
@@ -92,3 +101,10 @@ def find(context: Context) -> Iterator[Finding]:
                 ),
             },
         )
+
+
+def _without(seen: Occurrences, numbers: I64) -> Occurrences:
+    """Return what is left without the frames that VX202 explains."""
+    taken = set(numbers.tolist())
+    left = [number for number in seen.numbers if number not in taken]
+    return replace(seen, frames=seen.frames - len(taken), numbers=left)

@@ -93,7 +93,7 @@ def find(context: Context) -> Iterator[Finding]:
                 remedies=_REMEDIES,
             )
         elif vantage.where == "receiver":
-            rows = _unanswered(context, number)
+            rows = unanswered(context, number)
             if rows.size:
                 shakes = context.handshakes
                 yield context.finding_about(
@@ -111,7 +111,7 @@ def find(context: Context) -> Iterator[Finding]:
                 )
 
 
-def _unanswered(context: Context, capture: int) -> I64:
+def unanswered(context: Context, capture: int) -> I64:
     """Return repeated, unfinished SYNs without a SYN-ACK, as rows of the handshakes."""
     shakes = context.handshakes
     forward: dict[tuple[bytes, ...], list[int]] = {}

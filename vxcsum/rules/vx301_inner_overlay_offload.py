@@ -50,6 +50,7 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import Kind
+from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import PING, TRANSPORT
 
@@ -68,6 +69,7 @@ RULE = Rule(
 _MIN_PACKETS = 3
 #: Right TCP and UDP packets, for each wrong one, that are still taken for exceptions.
 _FEW = 0.05
+_OUTER_WRONG = (Status.INVALID,)
 REMEDIES = (
     Remedy(
         "the underlay device of the sending node, not the tunnel device",
@@ -99,7 +101,8 @@ def find(context: Context) -> Iterator[Finding]:
             rows.size < _MIN_PACKETS
             or distinct < 0.5 * rows.size
             or right > _FEW * rows.size
-            or not ping
+            or by_chance(rows.size, ping) * len(context.evidence.paths) > MAX_CONTRAST
+            or np.isin(context.column("outer_udp_status", rows), _OUTER_WRONG).any()
         ):
             continue
         context.claim(rows, "inner_l4")

@@ -54,6 +54,7 @@ from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
+from vxcsum.rules.rewriting import SINGLE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,8 @@ RULE = Rule(
 
 _MODULUS = 0xFFFF
 _MIN_PACKETS = 3
+#: Of the unexplained checksums of a path, at least this share are of such flows.
+_MIN_SHARE = 0.5
 
 
 def find(context: Context) -> Iterator[Finding]:
@@ -84,12 +87,15 @@ def find(context: Context) -> Iterator[Finding]:
             candidates = _candidates(context, sample, mask)
             bare = sample.length[mask] == sample.column("tcp_header_length")[mask]
             header = bool((bare & (sample.protocol[mask] == IPPROTO_TCP)).any())
-            enough = observations(sample, mask) >= _MIN_PACKETS
+            seen = observations(sample, mask)
+            if int(sample.residual[mask][0]) in SINGLE_BITS and seen <= _MIN_PACKETS:
+                continue  # bits flipped in two packets of a flow, by chance the same
+            enough = seen >= _MIN_PACKETS
             tunnelled = sample.place.key[1:] != (0, 0, 0, 0)
             if (enough and candidates) or (header and (candidates or (enough and tunnelled))):
                 hit |= mask
                 mappings.append(_mapping(sample, mask, candidates))
-        if hit.any():
+        if hit.sum() >= max(_MIN_SHARE * sample.rows.size, 1):
             yield _finding(context, sample, hit, mappings)
 
 

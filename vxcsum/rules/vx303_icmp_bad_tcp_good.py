@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.rules.arithmetic import by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
 from vxcsum.rules.census import PING, TCP, TRANSPORT
 from vxcsum.rules.evidence import Occurrences, plain_key
@@ -68,7 +69,9 @@ RULE = Rule(
     Severity.ERROR,
 )
 
-_MIN_PACKETS = 2
+_MIN_PACKETS = 3
+#: A guess is worth more here than elsewhere: ping is what people try.
+_MAX_CHANCE = 0.0125
 _PROVE_RECEIVER = (
     Remedy("receiver: does it count errors?", "nstat -az | grep -iE 'IcmpInCsumErrors|csum'"),
     Remedy("receiver: does its network card err?", "ethtool -K eth0 rx off", "for a test"),
@@ -81,11 +84,13 @@ def find(context: Context) -> Iterator[Finding]:
     """Yield findings for paths on which ICMP fails and TCP works."""
     for place in context.places("inner_l4"):
         icmp = np.isin(context.column("inner_protocol", place.rows), (1, 58))
-        rows = place.rows[icmp]
+        rows = place.rows[icmp & ~context.still_open("outer_udp")[place.rows]]
         right = place.path.inner(TRANSPORT, Status.VALID, Status.PARTIAL)
         wrong = place.path.inner(TRANSPORT, Status.INVALID)
         good_icmp = place.path.inner(PING, Status.VALID)
         if rows.size < max(_MIN_PACKETS, good_icmp) or right < _MIN_PACKETS or 20 * wrong > right:
+            continue
+        if by_chance(rows.size, right) > _MAX_CHANCE:
             continue
         context.claim(rows, "inner_l4")
         yield _wrong(context, rows, right)

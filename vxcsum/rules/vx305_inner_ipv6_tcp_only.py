@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING
 
 from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import ICMPV6, TCP, UDP
 
@@ -64,6 +65,8 @@ _FEW = 0.05
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path on which only TCP over IPv6 is wrong."""
     for place in context.places("inner_l4"):
+        if context.still_open("outer_udp")[place.rows].any():
+            continue  # damage on the way
         rows = place.rows
         tcp6 = (context.column("inner_protocol", rows) == IPPROTO_TCP) & (
             context.column("inner_ip_version", rows) == 6
@@ -74,7 +77,9 @@ def find(context: Context) -> Iterator[Finding]:
         right = path.inner((TCP,), Status.VALID, versions=(6,))
         contrast = path.inner((TCP,), Status.VALID, versions=(4,))
         contrast += path.inner((UDP, ICMPV6), Status.VALID, versions=(6,))
-        if rows.size < _MIN_PACKETS or right > _FEW * rows.size or not contrast:
+        if rows.size < _MIN_PACKETS or right > _FEW * rows.size:
+            continue
+        if by_chance(rows.size, contrast) * len(context.evidence.paths) > MAX_CONTRAST:
             continue
         context.claim(rows, "inner_l4")
         yield context.finding(

@@ -44,6 +44,7 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import TCP
 
@@ -60,18 +61,24 @@ RULE = Rule(
 )
 
 _MIN_PACKETS = 3
+#: Octets that no offload cuts and no limit of a switch stops.
+_LARGE = 500
 
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path on which size decides."""
     for place in context.places("inner_l4"):
+        if context.still_open("outer_udp")[place.rows].any():
+            continue  # damage on the way
         rows = place.rows[context.column("inner_protocol", place.rows) == IPPROTO_TCP]
         lengths = context.column("inner_l4_length", rows)
         right = place.path.inner((TCP,), Status.VALID)
         largest = place.path.largest_good
         if rows.size < _MIN_PACKETS or right < _MIN_PACKETS or not largest:
             continue
-        if int(lengths.min()) <= largest:
+        if int(lengths.min()) <= max(largest, _LARGE):
+            continue
+        if by_chance(rows.size, right) * len(context.evidence.paths) > MAX_CONTRAST:
             continue
         context.claim(rows, "inner_l4")
         yield context.finding(

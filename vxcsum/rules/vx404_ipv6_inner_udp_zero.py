@@ -39,7 +39,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
+from vxcsum.rules.census import UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,12 +60,21 @@ RULE = Rule(
 _MANY = 2
 
 
+#: For so many right checksums, one may be 0 by damage.
+_DAMAGED = 5
+
+
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
     for number, capture in context.capture_evidence():
         seen = capture.ipv6_inner_zero
         if not seen.frames:
             continue
+        paths = [path for key, path in context.evidence.paths.items() if key[0] == number]
+        right = sum(p.inner((UDP,), Status.VALID, Status.PARTIAL, versions=(6,)) for p in paths)
+        severity = Severity.ERROR if right <= 2 * seen.frames else Severity.WARNING
+        if right > _DAMAGED * seen.frames:
+            severity = Severity.INFO
         yield context.counted(
             RULE,
             number,
@@ -74,5 +85,5 @@ def find(context: Context) -> Iterator[Finding]:
                 "them."
             ),
             evidence={},
-            severity=Severity.ERROR if seen.frames >= _MANY else Severity.INFO,
+            severity=severity if seen.frames >= _MANY else Severity.INFO,
         )

@@ -57,13 +57,14 @@ RULE = Rule(
 
 #: A single flag may be damage; those who use the extension set it in all packets with payload.
 _MANY = 2
+_MIN_SHARE = 0.1
 
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
     for number, capture in context.capture_evidence():
         seen = capture.remote_offload
-        if seen.frames < _MANY:
+        if seen.frames < max(_MANY, _MIN_SHARE * capture.partial.frames):
             continue
         flagged = (context.suspects["vxlan_flags"] & np.uint16(0x0020)) != 0
         flagged &= context.suspects["capture"] == number

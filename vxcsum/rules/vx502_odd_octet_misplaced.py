@@ -47,6 +47,7 @@ import numpy as np
 
 from vxcsum.rules.arithmetic import Sample, by_formula, one_in
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.unexplained import SPORADIC_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,12 @@ _REMEDIES = (
 )
 
 
+#: Packets of odd length that damage hits alone with a probability of one in 256.
+_MANY = 8
+#: The same where they are a good part of all packets.
+_FEW = 6
+
+
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that shows the mistake."""
     yield from by_formula(
@@ -76,6 +83,7 @@ def find(context: Context) -> Iterator[Finding]:
         RULE,
         fits,
         chance=one_in(256),
+        believable=all_odd,
         formula="residual = 255 * last octet, odd lengths only",
         explanation=(
             "Only packets of odd length are wrong, each by 255 times one octet: the last octet was "
@@ -90,3 +98,14 @@ def fits(sample: Sample) -> Bool:
     octet, rest = np.divmod(sample.residual, 255)
     fit: Bool = (rest == 0) & (octet <= 255) & (sample.length % 2 == 1)
     return fit & bool((sample.length % 2 == 1).all())
+
+
+def all_odd(sample: Sample, mask: Bool) -> bool:
+    """Tell whether so many packets are concerned that octets exchanged by damage are no reason.
+
+    Exchanging the octets of any word leaves a multiple of 255 as well, in half of the cases in
+    a packet of odd length.
+    """
+    common = mask.sum() > SPORADIC_SHARE * sample.place.path.frames
+    hits = int(mask.sum())
+    return hits >= _MANY or (bool(common) and hits >= _FEW)

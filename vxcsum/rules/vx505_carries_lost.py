@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.rules.arithmetic import Sample, by_formula
+from vxcsum.rules.arithmetic import MIN_SHARE, Sample, by_formula, congruent
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
 from vxcsum.rules.unexplained import SPORADIC_SHARE
 
@@ -69,6 +69,10 @@ _REMEDIES = (
 )
 
 
+#: Single flipped bits leave small residuals as well: more packets, and nearly all, have to fit.
+_MIN_PACKETS, _MIN_SHARE = 5, 0.9
+
+
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that shows the mistake."""
     yield from by_formula(
@@ -76,6 +80,8 @@ def find(context: Context) -> Iterator[Finding]:
         RULE,
         fits,
         chance=chance_of,
+        believable=varied,
+        share=_MIN_SHARE,
         formula="residual = number of lost carries",
         explanation=(
             "The residuals are small and positive, as many as a 16-bit sum of such a packet loses "
@@ -86,16 +92,27 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def fits(sample: Sample) -> Bool:
-    """Return where the residual is a plausible number of carries.
-
-    The numbers vary with what the packets contain, and every packet of the sender is concerned:
-    small residuals that are constant, or rare, have other causes.
-    """
+    """Return where the residual is a plausible number of carries."""
     words = (sample.length + 40) // 2
     fit: Bool = (sample.residual > 0) & (sample.residual <= words)
-    varied = np.unique(sample.residual[fit]).size > 1
-    common = fit.sum() > SPORADIC_SHARE * sample.place.path.frames
-    return fit & (varied and bool(common))
+    return fit
+
+
+def varied(sample: Sample, mask: Bool) -> bool:
+    """Tell whether the numbers differ within a flow, and most packets are concerned.
+
+    They depend on what a packet contains. Small residuals that are constant for a flow come from
+    NAT or from a wrong constant, rare ones from damage.
+    """
+    if mask.sum() < max(_MIN_PACKETS, SPORADIC_SHARE * sample.place.path.frames):
+        return False
+    if congruent(sample.residual, sample.length)[mask].mean() > MIN_SHARE:
+        return False  # a length of 0: VX507
+    level = "outer" if sample.place.slot == "outer_udp" else "inner"
+    ports = sample.column(f"{level}_sport")[mask].astype(np.int64) << 16
+    ports += sample.column(f"{level}_dport")[mask]
+    pairs = np.unique(np.column_stack((ports, sample.residual[mask])), axis=0)
+    return len(pairs) > np.unique(ports).size
 
 
 def chance_of(sample: Sample) -> float:
