@@ -28,7 +28,7 @@ PLAIN = b"".join(bytes(RNG.integers(0, 256, 300, dtype=np.uint8)) + bytes(700) f
 
 def compress(data: bytes, compression: str | None) -> bytes:
     if compression == "gzip":
-        return gzip.compress(data, 6)
+        return gzip.compress(data, 6, mtime=0)
     if compression == "xz":
         return lzma.compress(data, preset=1)
     if compression == "zstd":
