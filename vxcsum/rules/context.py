@@ -18,13 +18,15 @@ from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, place_in_time
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
 from vxcsum.rules.connections import CONNECTION_COLUMNS, connection_keys
-from vxcsum.rules.evidence import CaptureEvidence, Evidence, effective_residual, plain_key
+from vxcsum.rules.evidence import Evidence, effective_residual, plain_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vxcsum.packet.columns import I64, U8, U16, AnyArray, Bool
-    from vxcsum.rules.evidence import Occurrences, PairKey
+    from vxcsum.rules.accumulators import Occurrences
+    from vxcsum.rules.evidence import PairKey
+    from vxcsum.rules.hazards import CaptureEvidence
 
 Network = IPv4Network | IPv6Network
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vxcsum.rules.evidence import CaptureEvidence
+    from vxcsum.rules.hazards import CaptureEvidence
 
 VANTAGES = ("auto", "sender", "receiver", "wire")
 

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.packet.columns import I64
+    from vxcsum.rules.accumulators import Occurrences
     from vxcsum.rules.context import Context
-    from vxcsum.rules.evidence import Occurrences
 
 RULE = Rule(
     "VX201",

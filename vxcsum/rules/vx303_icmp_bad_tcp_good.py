@@ -51,10 +51,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.rules.accumulators import Occurrences
 from vxcsum.rules.arithmetic import by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
 from vxcsum.rules.census import PING, TCP, TRANSPORT
-from vxcsum.rules.evidence import Occurrences, plain_key
+from vxcsum.rules.evidence import plain_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

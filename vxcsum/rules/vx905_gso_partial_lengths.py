@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
-from vxcsum.rules.evidence import has_long_trailer
+from vxcsum.rules.hazards import has_long_trailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
