@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from dataclasses import dataclass, field
@@ -58,14 +59,18 @@ class CaptureInfo:
     last_timestamp: int | None = None
 
 
-def port_set(ports: Iterable[int] | None) -> tuple[int, ...]:
+def port_set(ports: Iterable[int] | int | None) -> tuple[int, ...]:
     """Return VXLAN ports in ascending order; None stands for the default set."""
-    chosen = sorted(set(DEFAULT_PORTS if ports is None else ports))
+    chosen = {ports} if isinstance(ports, int) else set(DEFAULT_PORTS if ports is None else ports)
     for port in chosen:
-        if not 0 < port < 65536:
-            problem = f"{port} is no UDP port: wanted 1 to 65535"
+        try:
+            fits = 0 < operator.index(port) < 65536
+        except TypeError:
+            fits = False
+        if not fits:
+            problem = f"{port!r} is no UDP port: wanted 1 to 65535"
             raise VxcsumError(problem)
-    return tuple(chosen)
+    return tuple(sorted(operator.index(port) for port in chosen))
 
 
 class Reading:
@@ -99,6 +104,9 @@ class Reading:
         self.ports = port_set(ports)
         self.engine: Engine = load_engine(engine)
         self._source = source
+        if jobs is not None and jobs < 1:
+            problem = f"{jobs!r} is no number of threads: wanted 1 or more"
+            raise VxcsumError(problem)
         self._jobs = jobs or os.cpu_count() or 1
         self._block_octets = block_octets
         self._on_error = on_error
@@ -146,12 +154,14 @@ class Reading:
             ports=self._is_port,
             jobs=max(1, self._jobs - 1),  # one thread is busy with what comes after the facts
         )
-        for columns in finish(_ahead(tables) if self._jobs > 1 else tables):
+        for columns in finish(_ahead(tables) if self._jobs > 1 and reader.at_hand else tables):
             seen.update(np.unique(columns["linktype"]).tolist())
             times = columns["timestamp"].astype(np.int64)
             first, last = int(times.min()), int(times.max())
-            info.first_timestamp = min(first, info.first_timestamp or first)
-            info.last_timestamp = max(last, info.last_timestamp or last)
+            if info.first_timestamp is not None and info.last_timestamp is not None:
+                first = min(first, info.first_timestamp)
+                last = max(last, info.last_timestamp)
+            info.first_timestamp, info.last_timestamp = first, last
             yield PacketTable(columns)
         info.linktypes = [_LINKTYPE_NAMES.get(value, str(value)) for value in sorted(seen)]
         info.frames = reader.frames

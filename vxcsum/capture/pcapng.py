@@ -203,7 +203,8 @@ class PcapngReader(CaptureReader):
             self.damage = cut if self.damage is None else f"{self.damage}; {cut}"
             self.complete = False
         elif self._word.unpack_from(window.octets.data, window.start)[0] != length:
-            self._damaged(f"the two lengths of a block of {length} octets differ")
+            problem = f"the two lengths of a block of {length} octets differ"
+            self._damaged(problem, position)
         else:
             window.start += 4
 

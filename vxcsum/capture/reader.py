@@ -98,6 +98,11 @@ class CaptureReader(ABC):
         self._ended = False
 
     @property
+    def at_hand(self) -> bool:
+        """Whether the octets can be had without waiting for somebody to write them."""
+        return self._stream.at_hand
+
+    @property
     def snaplen(self) -> int:
         """The largest snaplen of the interfaces described so far; 0 where none is told."""
         return max((interface.snaplen for interface in self.interfaces), default=0)
@@ -164,10 +169,9 @@ class CaptureReader(ABC):
             f"{want} octets wanted, {left} left"
         )
 
-    def _damaged(self, problem: str) -> int:
-        """Note that the record which the window begins with makes no sense, and end there."""
+    def _damaged(self, problem: str, position: int | None = None) -> int:
+        """Note that a record makes no sense, by default the first of the window, and end."""
         self._ended = True
-        self.damage = (
-            f"is damaged at {self._record_name()}, at offset {self._window.position:#x}: {problem}"
-        )
+        at = self._window.position if position is None else position
+        self.damage = f"is damaged at {self._record_name()}, at offset {at:#x}: {problem}"
         return 0

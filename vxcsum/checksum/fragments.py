@@ -39,12 +39,13 @@ class _Set:
 
     frame: int
     pieces: dict[int, tuple[int, int]] = field(default_factory=dict)  # offset: (length, sum)
+    octets: int = 0
     total: int | None = None
     heads: list[_Head] = field(default_factory=list)
 
     def complete(self) -> bool:
         """Tell whether the pieces cover the datagram without gap or overlap."""
-        if self.total is None or sum(length for length, _ in self.pieces.values()) != self.total:
+        if self.total is None or self.octets != self.total:
             return False
         reached = 0
         for offset in sorted(self.pieces):
@@ -72,7 +73,8 @@ class FragmentSums:
     def collect(self, columns: Columns, fragments: AnyArray) -> None:
         """Take in the fragments of one block; patch the columns of datagrams now complete."""
         continued = {int(r["row"]): r for r in fragments[fragments["captured"] == 2]}
-        left = fragments[fragments["captured"] == 1]
+        # A fragment without octets adds nothing, and would only disturb the order.
+        left = fragments[(fragments["captured"] == 1) & (fragments["length"] > 0)]
         if len(left) > _FEW:
             left = left[~self._whole_sets(columns, left, list(continued))]
         for record in left:
@@ -153,6 +155,8 @@ class FragmentSums:
             or known.pieces.get(offset, piece) != piece  # the identification was used again
         ):
             known = self._sets[key] = _Set(frame)
+        if offset not in known.pieces:
+            known.octets += piece[0]
         known.pieces[offset] = piece
         if not record["more"]:
             known.total = offset + piece[0]

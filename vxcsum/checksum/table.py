@@ -68,7 +68,12 @@ class PacketTable(Mapping[str, AnyArray]):
                 return self._layer_column(*LAYER_COLUMNS[key])
             raise KeyError(key)
         if isinstance(key, (int, np.integer)):
+            if not -self._rows <= key < self._rows:
+                problem = f"row {key} is out of range: the table has {self._rows} rows"
+                raise IndexError(problem)
             key = slice(key, key + 1 or None)
+        elif isinstance(key, (list, tuple)) and key and isinstance(key[0], str):
+            return {name: self[name] for name in key}
         return PacketTable({name: column[key] for name, column in self._columns.items()})
 
     def __eq__(self, other: object) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,22 +47,58 @@ def _prefixes(values: Sequence[str]) -> list[str] | None:
     return [part for value in values for part in value.split(",") if part.strip()] or None
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+def write_whole(path: str, text: str, inputs: Sequence[str] = ()) -> None:
+    """Write a file that appears whole or not at all; devices and pipes are written to as they are.
+
+    Raises
+    ------
+    VxcsumError
+        The file cannot be written, or is one of the inputs.
+    """
+    # File names that are no UTF-8 reach the report with surrogates.
+    octets = text.encode("utf-8", errors="backslashreplace")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        target = Path(path).resolve() if path else Path(path)
+        if any(
+            Path(name).exists() and target.exists() and target.samefile(name) for name in inputs
+        ):
+            problem = f"cannot write {path}: it is one of the captures"
+            raise VxcsumError(problem)
+        if not path or target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():
+            target.write_bytes(octets)
+            return
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=".vxcsum-", delete=False
+        ) as file:
+            try:
+                file.write(octets)
+                file.close()
+                Path(file.name).chmod(0o666 & ~_umask())
+                Path(file.name).replace(target)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        problem = f"cannot write {path}: {error.strerror or error}"
+        problem = f"cannot write {path!r}: {error.strerror or error}"
         raise VxcsumError(problem) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def wants_color(*, no_color: bool) -> bool:
     """Tell whether colours are wanted: only on a terminal, and never under NO_COLOR."""
-    return sys.stdout.isatty() and not no_color and not os.environ.get("NO_COLOR")
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not no_color
+        and not os.environ.get("NO_COLOR")
+    )
 
 
 @click.command()
@@ -124,6 +162,8 @@ def analyze(
     CAPTURE is a path, a glob, a directory, "-" for standard input, or a URL.
     """
     failed: list[CaptureError] = []
+    if output == "-":
+        output = None
 
     def tell(error: CaptureError) -> None:
         failed.append(error)
@@ -150,7 +190,7 @@ def analyze(
         if output is None:
             click.echo(text, nl=False, color=color)
         else:
-            write_whole(output, text)
+            write_whole(output, text, captures)
     if failed:
         sys.exit(2)
     if not report.captures:

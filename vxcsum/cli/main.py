@@ -16,7 +16,9 @@ from vxcsum._version import __version__
 from vxcsum.cli.analyze import analyze
 from vxcsum.cli.rules import rules
 from vxcsum.errors import VxcsumError
+from vxcsum.report.text import printable
 
+_INTERRUPTED = 130  # what shells make of SIGINT
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -25,14 +27,31 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().main(*args, **kwargs)
-        except VxcsumError as error:
-            click.echo(f"vxcsum: {error}", err=True)
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.Exit as error:
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            error.show()
             sys.exit(2)
-        except BrokenPipeError:
+        except VxcsumError as error:
+            click.echo(f"vxcsum: {printable(str(error))}", err=True)
+            sys.exit(2)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(_INTERRUPTED)
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                click.echo(f"vxcsum: cannot write the report: {error.strerror or error}", err=True)
+                _drop_stdout()
+                sys.exit(2)
             # The reader has seen enough; nothing may be written to it at shutdown either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_stdout()
             sys.exit(0)
+
+
+def _drop_stdout() -> None:
+    """Let what is still buffered go nowhere."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)

@@ -51,11 +51,9 @@ class Report:
     @property
     def layers(self) -> dict[str, dict[str, int]]:
         """Counts by layer and status; every layer and status is there."""
+        counts = self.evidence.layers
         return {
-            layer: {
-                status.name.lower(): int(self.evidence.layers[number, status])
-                for status in STATUSES
-            }
+            layer: {status.name.lower(): int(counts[number, status]) for status in STATUSES}
             for number, layer in enumerate(LAYERS)
         }
 

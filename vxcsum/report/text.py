@@ -49,7 +49,7 @@ def render(report: Report, *, color: bool = False) -> str:
     notes = [f for f in report.findings if f.severity == Severity.INFO]
     if not serious:
         lines.append(_counts(report))
-        lines.append(_one_line(notes) if notes else f"Verified with the {report.engine} kernel.")
+        lines.append(_one_line(notes) if notes else _where(report))
         return "\n".join(lines + _limits(report)) + "\n"
     for finding in serious:
         lines += ["", *_finding(finding, paint, several=len(report.captures) > 1)]
@@ -58,6 +58,17 @@ def render(report: Report, *, color: bool = False) -> str:
         lines += [f"  {_note(finding)}" for finding in notes]
     lines += ["", paint("Checksums", "1"), *_table(report), _frames(report)]
     return "\n".join(lines + _limits(report)) + "\n"
+
+
+def _where(report: Report) -> str:
+    """Say what cannot be seen from here, or which engine looked."""
+    if report.frames["plain"] and not report.frames["vxlan"]:
+        ports = ", ".join(str(port) for port in report.vxlan_ports)
+        return (
+            f"No VXLAN here (UDP ports {ports}): to see the tunnel's own checksums, capture on the "
+            "underlay device of both nodes."
+        )
+    return f"Verified with the {report.engine} engine."
 
 
 def _limits(report: Report) -> list[str]:
@@ -81,6 +92,14 @@ def _verdict(report: Report, paint: _Paint) -> str:
     if not checked:
         return f"NOTHING TO VERIFY: no checksum in {_names(report)} could be verified."
     good = f"{_names(report)}: no wrong checksum among {checked:,}"
+    wrong = sum(counts["invalid"] for counts in report.layers.values())
+    unknown = sum(counts["unverifiable"] for counts in report.layers.values())
+    if wrong:
+        explained = ", ".join(f.code for f in report.findings) or "none, as rules were left out"
+        good = f"{_names(report)}: {wrong:,} invalid checksums, reported under: {explained}"
+        return paint(f"NO ERROR: {good}.", "1;33")
+    if unknown:
+        good += f"; {unknown:,} could not be verified"
     if warnings:
         codes = ", ".join(dict.fromkeys(f.code for f in warnings))
         return paint(f"OK, with a warning: {good} ({codes})", "1;33")
@@ -164,7 +183,8 @@ def _finding(finding: Finding, paint: _Paint, *, several: bool) -> Iterator[str]
         yield f"  {paint('What to do', '1')}"
         for remedy in finding.remedies:
             yield from _wrap(f"- {remedy.when}:", 4)
-            yield f"        {paint(remedy.command, '1')}"
+            if remedy.command:
+                yield f"        {paint(remedy.command, '1')}"
             if remedy.note:
                 yield from _wrap(f"({remedy.note})", 8)
 
@@ -225,9 +245,10 @@ def _mapping(mapping: dict[str, Any]) -> str:
 
 def _connection(connection: dict[str, Any]) -> str:
     seconds = ", ".join(f"{s:g}" for s in connection["seconds"][:_MAX_LISTED])
+    more = ", ..." if connection["frames"] > _MAX_LISTED else ""
     text = (
         f"{connection['source']} > {connection['destination']} {connection['protocol']}: "
-        f"{_frames_of(connection['frames'])} dropped, at {seconds} s"
+        f"{_frames_of(connection['frames'])} wrong, at {seconds}{more} s"
     )
     through = connection.get("got_through_after_seconds")
     return text + (f"; got through after {through:.1f} s" if through is not None else "")

@@ -15,6 +15,8 @@ import numpy as np
 from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
+from vxcsum.rules.census import NONE, PING, TRANSPORT
+from vxcsum.rules.odds import power
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,8 @@ MIN_SHARE = 0.5
 #: The same for formulas that leave one small constant in all packets.
 CONSTANT_SHARE = 0.9
 _MAX_ODDS = 1e-4
+#: A mistake of software hits at least this share of its packets; a stuck bit does not.
+_COMMON = 0.05
 #: A contrast between two kinds of packets is believed below this chance.
 MAX_CONTRAST = 1e-3
 
@@ -109,6 +113,14 @@ def observations(sample: Sample, mask: Bool) -> int:
     return len(np.unique(seen, axis=0))
 
 
+def _frames_of_kind(sample: Sample) -> int:
+    """Return how many packets of the path have such a checksum that was verified."""
+    verified = (Status.VALID, Status.INVALID)
+    if sample.place.slot == "outer_udp":
+        return sample.place.path.outer((NONE, *TRANSPORT, *PING), *verified)
+    return sample.place.path.inner((*TRANSPORT, *PING), *verified)
+
+
 def by_formula(
     context: Context,
     rule: Rule,
@@ -142,10 +154,13 @@ def by_formula(
     for sample in samples(context):
         mask = fits(sample)
         hits = int(mask.sum())
-        if hits < max(MIN_OBSERVATIONS, share * sample.rows.size):
+        common = _COMMON * _frames_of_kind(sample)
+        if hits < max(MIN_OBSERVATIONS, share * sample.rows.size, common):
             continue
+        if sample.place.slot == "outer_udp" and sample.place.spared > sample.rows.size // 2:
+            continue  # who computes checksums wrongly does so for inner ICMP as well
         seen = observations(sample, mask)
-        odds = chance(sample) ** seen
+        odds = power(chance(sample), seen)
         if seen < MIN_OBSERVATIONS or odds > _MAX_ODDS:
             continue
         if believable is not None and not believable(sample, mask):

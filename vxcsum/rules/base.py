@@ -40,7 +40,7 @@ class Remedy:
     """One way to cure a cause: when it fits, and the command that does it."""
 
     when: str
-    command: str
+    command: str = ""
     note: str = ""
 
     def to_dict(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.packet.columns import I64, U8, U16, U64, Bool
+    from vxcsum.packet.columns import I64, U8, U16, U64, AnyArray
 
 _STATUSES = len(Status)
 #: Transport of the inner (or plain) packet; NONE where there is no checksum of it.
@@ -59,8 +59,8 @@ class Path:
     """The traffic from one outer address to another in one capture, or its plain frames."""
 
     histogram: I64 = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
-    #: Source ports that carried a small TCP or UDP packet with a right, non-zero outer checksum.
-    good_ports: Bool | None = None
+    #: By source port: small TCP and UDP packets with a right, non-zero outer checksum, ``uint16``.
+    good_ports: U16 | None = None
     echo_requests: int = 0
     echo_replies: int = 0
     #: Largest right TCP segment, in octets.
@@ -70,11 +70,19 @@ class Path:
         """Add the traffic of another part of the capture."""
         self.histogram = self.histogram + other.histogram
         if other.good_ports is not None:
-            mine = self.good_ports
-            self.good_ports = other.good_ports if mine is None else mine | other.good_ports
+            self._add_ports(other.good_ports)
         self.echo_requests += other.echo_requests
         self.echo_replies += other.echo_replies
         self.largest_good = max(self.largest_good, other.largest_good)
+
+    def add_good_ports(self, ports: U16) -> None:
+        """Count source ports of right packets; a count stops at 65,535."""
+        self._add_ports(np.bincount(ports, minlength=65536))
+
+    def _add_ports(self, counts: AnyArray) -> None:
+        mine = np.zeros(65536, np.uint16) if self.good_ports is None else self.good_ports
+        total = np.minimum(counts.astype(np.int64) + mine, 0xFFFF)
+        self.good_ports = total.astype(np.uint16)
 
     @property
     def frames(self) -> int:
@@ -94,12 +102,14 @@ class Path:
         return int(picked[:, :, list(transports)][..., list(statuses)].sum())
 
 
-def label_pairs(source: U64, destination: U64) -> tuple[I64, list[int]]:
+def label_pairs(source: U64, destination: U64, port: U16 | None = None) -> tuple[I64, list[int]]:
     """Give the distinct address pairs of some rows numbers.
 
     Parameters
     ----------
     source, destination : uint64[n, 2]
+    port : uint16[n], optional
+        Distinguished as well.
 
     Returns
     -------
@@ -112,6 +122,8 @@ def label_pairs(source: U64, destination: U64) -> tuple[I64, list[int]]:
     if source[:, 0].any() or destination[:, 0].any():
         key ^= source[:, 0] * np.uint64(0x165667B19E3779F9)
         key += destination[:, 0] * np.uint64(0x27D4EB2F165667C5)
+    if port is not None:
+        key += port * np.uint64(0x9FB21C651E98DF25)
     labels = np.zeros(key.size, np.int64)
     firsts: list[int] = []
     left = np.arange(key.size)
@@ -124,8 +136,11 @@ def label_pairs(source: U64, destination: U64) -> tuple[I64, list[int]]:
         left = left[~same]
     if left.size:
         _, first, inverse = np.unique(key[left], return_index=True, return_inverse=True)
-        labels[left] = inverse + len(firsts)
-        firsts += left[first].tolist()
+        order = np.argsort(first)  # in order of appearance, whatever their hashes
+        rank = np.empty_like(order)
+        rank[order] = np.arange(order.size)
+        labels[left] = rank[inverse] + len(firsts)
+        firsts += left[first[order]].tolist()
     return labels, firsts
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,20 @@ from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
-from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, place_in_time
+from vxcsum.rules.base import (
+    Confidence,
+    Finding,
+    Remedy,
+    Rule,
+    Severity,
+    address_halves,
+    address_text,
+    place_in_time,
+)
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
 from vxcsum.rules.connections import CONNECTION_COLUMNS, connection_keys
-from vxcsum.rules.evidence import Evidence, effective_residual, plain_key
+from vxcsum.rules.evidence import Evidence, effective_residual, overflow_key, plain_key
+from vxcsum.rules.nat import TUNNEL_PORTS, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +46,9 @@ SLOT_BIT = {slot: np.uint8(1 << number) for number, slot in enumerate(SLOTS)}
 #: Inner packets that the offload defects spare: no transport checksum is left to the device.
 SPARED = (NONE, ICMP, ICMPV6)
 _MAX_INNER = 4096
+_MAX_TWINS = 16
+#: Source ports of right packets that show which range a sender uses.
+_MANY_PORTS = 20
 _EVERYTHING = (NONE, TCP, UDP, ICMP, ICMPV6)
 
 
@@ -137,16 +151,23 @@ class Context:
         yield from sorted(self.evidence.captures.items())
 
     @cached_property
-    def _path_labels(self) -> I64:
-        """The number of the path of each suspect, in order of their keys."""
+    def _path_labels(self) -> tuple[I64, dict[int, PairKey]]:
+        """The number of the path of each suspect, and the paths by number."""
         s = self.suspects
-        vxlan = (s["kind"] == Kind.VXLAN)[:, None]
-        return group_labels(s["capture"], s["outer_src"] * vxlan, s["outer_dst"] * vxlan)
+        vxlan = s["kind"] == Kind.VXLAN
+        ends = (s["outer_src"] * vxlan[:, None], s["outer_dst"] * vxlan[:, None])
+        labels = group_labels(s["capture"], *ends, s["outer_dport"] * vxlan)
+        numbers: dict[PairKey, int] = {}
+        for rows in grouped(labels):
+            number = numbers.setdefault(self._path_of(int(rows[0])), len(numbers))
+            labels[rows] = -1 - number
+        return -1 - labels, {number: key for key, number in numbers.items()}
 
     def by_path(self, rows: I64) -> Iterator[tuple[PairKey, I64]]:
         """Yield suspects by path, the path of the first row first."""
-        for members in grouped(self._path_labels[rows]):
-            yield self._path_of(int(rows[members[0]])), rows[members]
+        labels, keys = self._path_labels
+        for members in grouped(labels[rows]):
+            yield keys[int(labels[rows[members[0]]])], rows[members]
 
     def _path_of(self, row: int) -> PairKey:
         capture = int(self.suspects["capture"][row])
@@ -154,7 +175,8 @@ class Context:
             return plain_key(capture)
         source = self.suspects["outer_src"][row].tolist()
         destination = self.suspects["outer_dst"][row].tolist()
-        return (capture, *source, *destination)
+        key = (capture, *source, *destination, int(self.suspects["outer_dport"][row]))
+        return key if key in self.evidence.paths else overflow_key(capture)
 
     @cached_property
     def _connections(self) -> dict[bytes, list[int]]:
@@ -179,21 +201,99 @@ class Context:
         for slot in slots:
             trusted = self.still_open(slot) & ~self.still_open("outer_ip")
             for key, rows in self.by_path(np.flatnonzero(trusted)):
+                if key == overflow_key(key[0]):
+                    continue  # many pairs together say nothing of one of them
                 yield Place(key, self.evidence.paths.get(key, Path()), slot, rows)
+
+    @cached_property
+    def addresses_by_sum(self) -> dict[int, list[tuple[int, int]]]:
+        """The addresses seen, by their residue."""
+        out: dict[int, list[tuple[int, int]]] = {}
+        for address in sorted(self.evidence.addresses):
+            out.setdefault(sum_of(address), []).append(address)
+        return out
+
+    @cached_property
+    def tries(self) -> int:
+        """How many old addresses an equation is tried with."""
+        given = sum(min(network.num_addresses, 0xFFFF) for network in self.pre_nat)
+        return len(self.evidence.addresses) + given
+
+    def given_addresses(self) -> set[tuple[int, int]]:
+        """Return the single addresses that the user gave."""
+        return {
+            address_halves(str(network.network_address))
+            for network in self.pre_nat
+            if network.num_addresses == 1
+        }
+
+    def was_given(self, address: tuple[int, int]) -> bool:
+        """Tell whether an address is in a network that the user gave."""
+        if not self.pre_nat:
+            return False
+        parsed = ipaddress.ip_address(address_text(address))
+        return any(parsed in network for network in self.pre_nat)
+
+    @cached_property
+    def _answered(self) -> dict[PairKey, set[tuple[int, int]]]:
+        out: dict[PairKey, set[tuple[int, int]]] = {}
+        for key in self.evidence.paths:
+            out.setdefault((*key[:3], 0, 0, key[5]), set()).add((key[3], key[4]))
+        return out
 
     def answered_at(self, place: Place) -> set[tuple[int, int]]:
         """Return the addresses to which the destination of a path sends VXLAN packets itself."""
-        return {
-            (key[3], key[4])
-            for key in self.evidence.paths
-            if key[:3] == (place.capture, *place.destination)
-        }
+        key = (place.capture, *place.destination, 0, 0, place.key[5])
+        return self._answered.get(key, set())
 
-    def inner_addresses(self) -> list[tuple[int, int]]:
-        """Return the inner addresses of suspects and handshakes, at most some thousands."""
+    @cache  # noqa: B019 - a context lives no longer than one diagnosis
+    def _ports_of(self, source: tuple[int, int, int]) -> range:
+        good = np.zeros(65536, np.bool_)
+        for key, path in self.evidence.paths.items():
+            if key[:3] == source and path.good_ports is not None:
+                good |= path.good_ports > 0
+        used = np.flatnonzero(good)
+        usual = used[(used >= TUNNEL_PORTS.start) & (used < TUNNEL_PORTS.stop)]
+        if used.size < _MANY_PORTS or 2 * usual.size > used.size:
+            return TUNNEL_PORTS
+        return range(int(used.min()), int(used.max()) + 1)
+
+    def tunnel_ports(self, place: Place) -> range:
+        """Return the source ports that the sender of a path takes for its tunnel.
+
+        Those that Linux takes by default, unless many right packets show another range.
+        """
+        return self._ports_of(place.key[:3])
+
+    @cached_property
+    def _right_syns(self) -> dict[tuple[bytes, int, int], dict[tuple[tuple[int, int], int], None]]:
+        shakes = self.handshakes
+        status = shakes["outer_udp_status"]
+        right = np.flatnonzero((status == Status.VALID) | (status == Status.PARTIAL))
+        some = {name: shakes[name][right] for name in CONNECTION_COLUMNS}
+        out: dict[tuple[bytes, int, int], dict[tuple[tuple[int, int], int], None]] = {}
+        for row, key in zip(right.tolist(), connection_keys(some), strict=True):
+            name = (key, int(shakes["tcp_seq"][row]), int(shakes["tcp_flags"][row]))
+            high, low = shakes["outer_src"][row].tolist()
+            out.setdefault(name, {})[(high, low), int(shakes["outer_sport"][row])] = None
+        return out
+
+    def right_twins(self, suspect: int) -> list[tuple[tuple[int, int], int]]:
+        """Return outer source and port of right packets with the same inner SYN."""
+        one = np.array([suspect])
+        (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
+        seq, flags = (int(self.suspects[n][suspect]) for n in ("tcp_seq", "tcp_flags"))
+        return list(self._right_syns.get((key, seq, flags), {}))[:_MAX_TWINS]
+
+    @cached_property
+    def inner_by_sum(self) -> dict[int, list[tuple[int, int]]]:
+        """The inner addresses of suspects and handshakes, at most some thousands, by residue."""
         both = [t[n] for t in (self.suspects, self.handshakes) for n in ("inner_src", "inner_dst")]
         unique = np.unique(np.concatenate(both), axis=0)[:_MAX_INNER]
-        return [(int(high), int(low)) for high, low in unique.tolist()]
+        out: dict[int, list[tuple[int, int]]] = {}
+        for high, low in unique.tolist():
+            out.setdefault(sum_of((high, low)), []).append((high, low))
+        return out
 
     def transport_rows(self, rows: I64) -> Bool:
         """Return which suspects have an inner TCP or UDP header."""

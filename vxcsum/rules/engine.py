@@ -24,6 +24,10 @@ _MODULES = (
     "vx405_remote_checksum_offload",
     "vx205_placeholder_ffff",
     "vx101_outer_zero_nat_partial",
+    "vx501_swapped_octets",
+    "vx504_complement_missing",
+    "vx506_pseudo_header_missing",
+    "vx503_field_not_zeroed",
     "vx103_outer_zero_nat_rfc1624",
     "vx105_outer_nat_half",
     "vx102_outer_lco_nat",
@@ -33,10 +37,6 @@ _MODULES = (
     "vx203_outer_partial",
     "vx204_inner_partial_outer_valid",
     "vx304_padding_counted",
-    "vx501_swapped_octets",
-    "vx504_complement_missing",
-    "vx506_pseudo_header_missing",
-    "vx503_field_not_zeroed",
     "vx505_carries_lost",
     "vx508_wrong_destination",
     "vx509_wrong_protocol",
@@ -83,8 +83,13 @@ def selected(select: Iterable[str] | None, ignore: Iterable[str] | None) -> set[
     """
     chosen = set(CATALOGUE)
     if select is not None:
-        chosen = {code for prefix in select for code in _matching(prefix)}
-    return chosen - {code for prefix in ignore or () for code in _matching(prefix)}
+        chosen = {code for prefix in _listed(select) for code in _matching(prefix)}
+    return chosen - {code for prefix in _listed(ignore or ()) for code in _matching(prefix)}
+
+
+def _listed(prefixes: Iterable[str]) -> Iterable[str]:
+    """Take one string for one prefix, not for its letters."""
+    return [prefixes] if isinstance(prefixes, str) else prefixes
 
 
 def _matching(prefix: str) -> list[str]:

@@ -108,12 +108,18 @@ _VXLAN, _PLAIN = np.uint8(Kind.VXLAN), np.uint8(Kind.PLAIN)
 _TCP_SYN = np.uint8(0x02)
 RIGHT = (Status.VALID, Status.PARTIAL)
 
-PairKey = tuple[int, int, int, int, int]  # capture, source halves, destination halves
+#: Capture, halves of the source, halves of the destination, UDP destination port.
+PairKey = tuple[int, int, int, int, int, int]
 
 
 def plain_key(capture: int) -> PairKey:
     """Return the key of the path of all frames that are not VXLAN."""
-    return (capture, 0, 0, 0, 0)
+    return (capture, 0, 0, 0, 0, 0)
+
+
+def overflow_key(capture: int) -> PairKey:
+    """Return the key of the path that all pairs beyond `MAX_PAIRS` share."""
+    return (capture, -1, -1, -1, -1, -1)
 
 
 class Evidence:
@@ -220,10 +226,12 @@ class Evidence:
             if not rows.size:
                 return total
             source, destination = table["outer_src"][rows], table["outer_dst"][rows]
+            port = table["outer_dport"][rows]
         else:
             rows = np.arange(len(table))
             source, destination = table["outer_src"], table["outer_dst"]
-        labels, firsts = label_pairs(source, destination)
+            port = table["outer_dport"]
+        labels, firsts = label_pairs(source, destination, port)
         order = np.argsort(labels, kind="stable") if len(firsts) > 1 else rows
         ends = np.cumsum(np.bincount(labels)).tolist()
         for first, start, stop in zip(firsts, [0, *ends], ends, strict=False):
@@ -232,7 +240,7 @@ class Evidence:
             self._remember((src_high, src_low))
             self._remember((dst_high, dst_low))
             mine = rows if len(firsts) == 1 else rows[order[start:stop]]
-            key = (capture, src_high, src_low, dst_high, dst_low)
+            key = (capture, src_high, src_low, dst_high, dst_low, int(port[first]))
             total += self._add_path(key, table, mine, code[mine])
         return total
 
@@ -249,9 +257,8 @@ class Evidence:
         if seen[:, :, TRANSPORT][:, :, :, RIGHT].any():
             status = table["outer_udp_status"][rows]
             right = (status == _VALID) | (status == _PARTIAL)
-            if path.good_ports is None:
-                path.good_ports = np.zeros(65536, np.bool_)
-            path.good_ports[table["outer_sport"][rows[right & _small(table, rows)]]] = True
+            ports = table["outer_sport"][rows[right & _small(table, rows)]]
+            path.add_good_ports(ports)
         length = table["inner_l4_length"][rows]
         longer = length > path.largest_good
         if longer.any():
@@ -265,7 +272,7 @@ class Evidence:
         if path is None:
             if len(self.paths) >= MAX_PAIRS and key != plain_key(key[0]):
                 self.pairs_dropped = True
-                key = (key[0], -1, -1, -1, -1)
+                key = overflow_key(key[0])
             path = self.paths.setdefault(key, Path())
         return path
 

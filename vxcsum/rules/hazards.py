@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: VNIs remembered for each capture.
 MAX_VNIS = 1024
+#: Interfaces remembered for each capture.
+MAX_INTERFACES = 1024
 # Comparing an array with an enum member costs microseconds more than with a scalar of its dtype.
 _ABSENT, _VALID, _ZERO, _PARTIAL, _INVALID = (np.uint8(status) for status in tuple(Status)[:5])
 _VXLAN, _PLAIN = np.uint8(Kind.VXLAN), np.uint8(Kind.PLAIN)
@@ -82,7 +84,7 @@ class CaptureEvidence:
         self.largest_origlen = max(self.largest_origlen, other.largest_origlen)
         known = [c for c in (self.smallest_caplen, other.smallest_caplen) if c]
         self.smallest_caplen = min(known, default=0)
-        self.interfaces |= other.interfaces
+        self.interfaces = set(sorted(self.interfaces | other.interfaces)[:MAX_INTERFACES])
         self.vnis = set(sorted(self.vnis | other.vnis)[:MAX_VNIS])
 
     def update(self, table: PacketTable, seen: I64, ports: Sequence[int]) -> None:
@@ -200,11 +202,12 @@ def _places(capture: CaptureEvidence, table: PacketTable, *, tunnelled: bool) ->
         if (table["kind"] != _VXLAN).any():
             vni = vni[table["kind"] == _VXLAN]
         new = {int(vni[0])} if (vni == vni[0]).all() else set(np.unique(vni)[:MAX_VNIS].tolist())
-        capture.vnis |= new
+        capture.vnis = set(sorted(capture.vnis | new)[:MAX_VNIS])
     ifindex, interface = table["ifindex"], table["interface"]
     if ifindex.any() or interface.any():
         both = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
-        capture.interfaces |= {(a, b) for a, b in both}
+        seen = capture.interfaces | {(a, b) for a, b in both}
+        capture.interfaces = set(sorted(seen)[:MAX_INTERFACES])
 
 
 def has_long_trailer(table: Mapping[str, AnyArray]) -> Bool:

@@ -22,6 +22,8 @@ _MODULUS = 0xFFFF
 TUNNEL_PORTS = range(32768, 60999)
 #: At most this many addresses are tried or listed for one wide network given by the user.
 MAX_CANDIDATES = 256
+#: A network of more addresses solves too many sums for a solution to prove anything.
+_TELLING = 4096
 
 Address = tuple[int, int]
 
@@ -110,15 +112,16 @@ def candidates(
     seen, given, solved = [], [], []
     for role, address in roles:
         wanted = (sum_of(address) - change) % _MODULUS
-        for known in sorted(context.evidence.addresses):
-            fits = sum_of(known) == wanted and is_ipv4(known) == is_ipv4(address)
-            if fits and known not in (source, destination):
-                seen.append(Candidate(known, role, "seen"))
+        others = [
+            a for a in context.addresses_by_sum.get(wanted, ()) if a not in (source, destination)
+        ]
+        seen += [Candidate(a, role, "seen") for a in others if is_ipv4(a) == is_ipv4(address)]
         for network in context.pre_nat:
             if isinstance(network, IPv6Network) == is_ipv4(address):
                 continue
             solutions = solve_network(network, wanted)
-            given += [Candidate(known, role, "given") for known in solutions if known != address]
+            origin = "given" if network.num_addresses <= _TELLING else "solved"
+            given += [Candidate(known, role, origin) for known in solutions if known != address]
         solved += [Candidate(a, role, "solved") for a in solve_neighbour(address, wanted)]
     return _without_repeats([*seen, *given, *solved])
 

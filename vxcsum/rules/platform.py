@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vxcsum.rules.base import Remedy
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -24,18 +26,29 @@ _BY_PORT_AND_VNI = {
     (4866, 64): Platform("Kosmos", "vx-bridge-6"),
     (4867, 65): Platform("Kosmos", "vx-local-6"),
 }
-_BY_PORT = {
-    8472: Platform("Linux, flannel or Cilium", "flannel.1"),
-    4789: Platform("a VXLAN on the IANA port", "vxlan.calico"),
-    6784: Platform("Weave", "vxlan-6784"),
-    4876: Platform("Kosmos", "vx-bridge"),
-    4877: Platform("Kosmos", "vx-local"),
-    4866: Platform("Kosmos", "vx-bridge-6"),
-    4867: Platform("Kosmos", "vx-local-6"),
+_PORT_NAMES = {
+    8472: "Linux, flannel or Cilium",
+    4789: "a VXLAN on the IANA port",
+    4790: "VXLAN-GPE",
+    6784: "Weave",
+    4876: "Kosmos",
+    4877: "Kosmos",
+    4866: "Kosmos",
+    4867: "Kosmos",
+    48879: "Cisco ACI",
 }
-_UNKNOWN = Platform("a VXLAN tunnel", "vxlan0")
+#: To be filled in by the reader; ``ip -d link show type vxlan`` lists the devices.
+DEVICE = "DEVICE"
 
 
 def platform_of(port: int, vni: int) -> Platform:
     """Return the platform that usually uses a UDP port and a VNI."""
-    return _BY_PORT_AND_VNI.get((port, vni)) or _BY_PORT.get(port, _UNKNOWN)
+    known = _BY_PORT_AND_VNI.get((port, vni))
+    return known or Platform(_PORT_NAMES.get(port, "a VXLAN tunnel"), DEVICE)
+
+
+def find_device(platform: Platform) -> tuple[Remedy, ...]:
+    """Return how to find the tunnel device, where its name is not known."""
+    if platform.device != DEVICE:
+        return ()
+    return (Remedy(f"find the tunnel's {DEVICE} on the node", "ip -d link show type vxlan"),)

@@ -18,7 +18,8 @@ from vxcsum.checksum.status import Status
 from vxcsum.packet.ip import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, address_text, hex16
 from vxcsum.rules.connections import connections
-from vxcsum.rules.nat import TUNNEL_PORTS, Address, Candidate, candidates, proven, sum_of
+from vxcsum.rules.nat import Address, Candidate, candidates, proven, sum_of
+from vxcsum.rules.odds import at_least, power, repeats
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, AnyArray
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 MODULUS = 0xFFFF
 #: How probable a reading may be by chance and still be believed without the ICMP contrast.
 MAX_CHANCE = 0.01
-_IN_RANGE = len(TUNNEL_PORTS) / MODULUS
+#: With more known addresses than this, only those with something to be said for them are tried.
+_MAX_TRIED = 64
+_FEW_OTHERS = 8
 #: Of the flows of a path, at least this share have to be steady: one value each.
 _STEADY_SHARE = 0.9
+#: Right small packets from a port, for each wrong one, that other uses of the port explain.
+_REUSED = 4
 #: A rewriting shows in most wrong packets and most flows of the path.
 _MOST = 0.5
 #: NAT that picks a port at random is not this close to the old one, nor are addresses that are not
@@ -64,8 +69,11 @@ class Reading:
 
     flows: list[Flow]
     odds: float
-    old_source: Address | None = None
     candidates: list[Candidate] = field(default_factory=list)
+    kept: bool = False
+    """Whether the addresses are the same as before, and only the port was rewritten."""
+    others: list[str] = field(default_factory=list)
+    """Addresses that would explain the same with other ports."""
 
     @property
     def rows(self) -> I64:
@@ -81,8 +89,8 @@ class Reading:
 def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> list[Flow]:
     """Group suspects into flows, without those whose small packets are right elsewhere.
 
-    NAT with one of these defects hits every small packet of a flow, so a flow that has right ones
-    was not rewritten.
+    NAT with one of these defects hits every small packet of a flow. Right ones from the same port
+    come from another time; where they are many, the wrong ones are damage.
     """
     sports = context.column("outer_sport", rows)
     expected = context.expected("outer_udp", rows)
@@ -90,7 +98,9 @@ def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> lis
     flows = []
     for members in grouped(group_labels(sports, values)):
         sport, value = int(sports[members[0]]), int(values[members[0]])
-        if good is None or not good[sport]:
+        # A port that carried many right packets, and few wrong ones, was not rewritten.
+        reused = _REUSED * members.size if members.size > 1 else 0
+        if good is None or good[sport] <= reused:
             seen = len(np.unique(expected[members]))
             flows.append(Flow(sport, value, rows[members], seen))
     return sorted(flows, key=lambda flow: (flow.sport, flow.value))
@@ -142,7 +152,7 @@ def _may_be_damage(context: Context, place: Place, reading: Reading) -> bool:
     if sum(flow.observations for flow in reading.flows) >= _MANY or reading.odds < _RARE:
         return False
     opening = context.column("tcp_flags", rows) & _SYN_ACK == _SYN
-    foreign = ~np.isin(context.column("outer_sport", rows), TUNNEL_PORTS)
+    foreign = ~np.isin(context.column("outer_sport", rows), context.tunnel_ports(place))
     foreign &= context.column("inner_protocol", rows) == IPPROTO_UDP
     told = any(candidate.origin == "given" for candidate in reading.candidates)
     credible = told or bool((opening | foreign).all())
@@ -170,17 +180,18 @@ def _address_only(
     chosen = [flow for flow in flows if flow.value == value]
     change = value * _INVERSE[coefficient] % MODULUS
     found = candidates(context, place.source, place.destination, change)
+    known = proven(found) is not None
     if len(sports[value]) < 2:
         # One flow: believed only where a known address explains it exactly.
-        in_range = all(flow.sport in TUNNEL_PORTS for flow in chosen)
-        if proven(found) is None or not (contrast and in_range):
+        in_range = all(flow.sport in context.tunnel_ports(place) for flow in chosen)
+        if not (known and contrast and in_range):
             return None
         observations = sum(flow.observations for flow in chosen)
-        odds = len(context.evidence.addresses) / MODULUS**observations
-    elif _is_small(value) and proven(found) is None:
-        return None  # as many mistakes of arithmetic leave behind: VX507, VX509
+        odds = len(context.evidence.addresses) * power(1 / MODULUS, observations)
     else:
-        odds = (len(flows) / MODULUS) ** (len(sports[value]) - 1)
+        if _is_small(value) and not known and not (place.spared and len(sports[value]) >= _MANY):
+            return None  # as many mistakes of arithmetic leave behind: VX507, VX509
+        odds = repeats(len(flows), len(sports[value]) - 1)
     if odds >= MAX_CHANCE:
         return None
     for flow in chosen:
@@ -192,56 +203,100 @@ def _is_small(value: int) -> bool:
     return min(value, MODULUS - value) <= _NEAR
 
 
+def _steady(flows: list[Flow]) -> list[Flow]:
+    """Return for each port the value that most of its packets have; others are damage."""
+    best: dict[int, Flow] = {}
+    for flow in flows:
+        known = best.get(flow.sport)
+        if known is None or flow.rows.size > known.rows.size:
+            best[flow.sport] = flow
+    return list(best.values())
+
+
 def _port(
     context: Context, place: Place, flows: list[Flow], coefficient: int, *, contrast: bool
 ) -> Reading | None:
     """Ports rewritten; the address kept, or one that is known."""
-    by_port: dict[int, int] = {}
-    for flow in flows:
-        by_port[flow.sport] = by_port.get(flow.sport, 0) + 1
-    steady = [flow for flow in flows if by_port[flow.sport] == 1]
-    if not steady or len(steady) < _STEADY_SHARE * len(flows):
+    steady = _steady(flows)
+    packets = sum(flow.rows.size for flow in flows)
+    if sum(flow.rows.size for flow in steady) < _STEADY_SHARE * packets:
         return None
-    given = {
-        (int(n.network_address) >> 64, int(n.network_address) & 0xFFFF_FFFF_FFFF_FFFF)
-        if n.version == 6
-        else (0, 0xFFFF << 32 | int(n.network_address))
-        for n in context.pre_nat
-        if n.num_addresses == 1
-    }
     if 2 * sum(_is_small(flow.value) for flow in steady) > len(steady):
         return None
-    known = sorted((context.evidence.addresses | given) - {place.source, place.destination})
+    ends = {place.source, place.destination}
+    given = context.given_addresses()
+    known = sorted((context.evidence.addresses | given) - ends)
     # Where the peer sends its own packets to another address, that is the one from before NAT.
     answered = context.answered_at(place)
-    elsewhere = [address for address in known if address in answered | given]
-    order = [None, *known] if place.source in answered or not elsewhere else [*elsewhere, None]
+    hinted = [a for a in known if a in answered or a in given or context.was_given(a)]
+    if len(known) > _MAX_TRIED:
+        known = hinted
+    told = [a for a in hinted if a in given or context.was_given(a)]
+    order = [None, *known] if place.source in answered or not hinted else [*hinted, None]
+    order = list(dict.fromkeys([*told, *order]))
     for old_source in order:
         change = 0 if old_source is None else sum_of(place.source) - sum_of(old_source)
         if old_source is not None and change % MODULUS == 0:
             continue
-        for flow in steady:
-            flow.old_port = (flow.sport - flow.value + coefficient * change) % MODULUS
-        if not all(flow.old_port in TUNNEL_PORTS for flow in steady):
+        fitting = _fitting(context, place, steady, coefficient * change)
+        if not fitting:
             continue
-        odds = (1 if old_source is None else len(known)) * _odds(context, place, steady)
-        few = contrast and (old_source is None or old_source in elsewhere)
-        few &= not any(flow.value in SINGLE_BITS for flow in steady)
+        tries = 1 if old_source is None else len(known)
+        odds = min(1.0, tries * _odds(context, place, fitting, len(steady)))
+        few = contrast and (old_source is None or old_source in hinted)
+        few &= len(fitting) == len(steady)
+        few &= not any(flow.value in SINGLE_BITS for flow in fitting)
         if odds < MAX_CHANCE or few:
             origin = "given" if old_source in given else "seen"
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
-            return Reading(steady, min(odds, 1.0), old_source, found)
+            reading = Reading(fitting, odds, found, kept=old_source is None)
+            reading.others = _others(context, place, steady, coefficient, known, old_source)
+            return reading
     return None
 
 
-def _odds(context: Context, place: Place, flows: list[Flow]) -> float:
-    """Return how likely chance would give old ports like these."""
-    odds = 1.0
+def _others(
+    context: Context,
+    place: Place,
+    flows: list[Flow],
+    coefficient: int,
+    known: list[Address],
+    chosen: Address | None,
+) -> list[str]:
+    """Return the known addresses that would explain all flows as well, with other ports."""
+    ports = context.tunnel_ports(place)
+    out = []
+    for address in known[:_MAX_TRIED]:
+        shift = coefficient * (sum_of(place.source) - sum_of(address))
+        if address == chosen or shift % MODULUS == 0:
+            continue
+        if all((flow.sport - flow.value + shift) % MODULUS in ports for flow in flows):
+            out.append(address_text(address))
+    return out if len(out) <= _FEW_OTHERS else []  # among many addresses some always fit
+
+
+def _fitting(context: Context, place: Place, flows: list[Flow], shift: int) -> list[Flow]:
+    """Return the flows whose old port is one that a tunnel takes, if nearly all are."""
+    ports = context.tunnel_ports(place)
+    fitting = []
     for flow in flows:
-        odds *= _IN_RANGE / MODULUS ** (flow.observations - 1)
+        flow.old_port = (flow.sport - flow.value + shift) % MODULUS
+        if flow.old_port in ports:
+            fitting.append(flow)
+    # A flow with several equal packets is no damage; where there are none, all have to fit.
+    repeated = [flow for flow in flows if flow.rows.size > 1]
+    good = sum(flow.old_port in ports for flow in repeated)
+    enough = good >= _STEADY_SHARE * len(repeated) if repeated else len(fitting) == len(flows)
+    return fitting if enough else []
+
+
+def _odds(context: Context, place: Place, flows: list[Flow], trials: int) -> float:
+    """Return how likely chance would give old ports like these."""
+    share = len(context.tunnel_ports(place)) / MODULUS
+    odds = at_least(len(flows), trials, share)
+    for flow in flows:
         flow.proof = _proof(context, place, flow)
-        if flow.proof:
-            odds /= MODULUS
+        odds *= power(1 / MODULUS, flow.observations - 1 + flow.proof)
     return odds
 
 
@@ -260,8 +315,8 @@ def _proof(context: Context, place: Place, flow: Flow) -> bool:
 def confidence_of(reading: Reading, *, contrast: bool) -> Confidence:
     """Return how sure a reading is, by independent observations."""
     repeated = max(flow.observations for flow in reading.flows)
-    sure = reading.proof or reading.odds < 1e-8 or repeated >= 3
-    if sure or (contrast and reading.odds < MAX_CHANCE):
+    sure = reading.odds < _RARE or repeated >= _MANY
+    if reading.proof or (contrast and (sure or reading.odds < MAX_CHANCE)):
         return Confidence.CONFIRMED
     seen = sum(flow.observations for flow in reading.flows)
     if reading.odds < MAX_CHANCE or repeated == 2 or (contrast and seen >= _MANY):
@@ -269,14 +324,9 @@ def confidence_of(reading: Reading, *, contrast: bool) -> Confidence:
     return Confidence.POSSIBLE
 
 
-def address_kept(reading: Reading) -> bool:
-    """Tell whether only the port was rewritten."""
-    return reading.old_source is None and not reading.candidates
-
-
 def mappings_of(place: Place, reading: Reading) -> list[dict[str, Any]]:
     """Return what each flow was before and after NAT."""
-    kept = address_kept(reading)
+    kept = reading.kept
     known = proven(reading.candidates) if reading.candidates else None
     out: dict[tuple[int, int | None], dict[str, Any]] = {}
     for flow in reading.flows:
@@ -332,6 +382,13 @@ def rewriting_finding(
         values = {mapping[name] for mapping in mappings}
         if len(values) == 1 and None not in values:
             said[name] = values.pop()
+    if reading.others:
+        said["alternatives"] = [
+            *said.get("alternatives", ()),
+            f"the address was {', '.join(reading.others[:4])} before NAT, and the ports others; "
+            "--pre-nat tells",
+        ]
+        said["candidates"] = list(reading.others)
     if reading.candidates:
         said["candidates"] = list(dict.fromkeys(c.text for c in reading.candidates))
     context.claim(rows, "outer_udp")

@@ -34,11 +34,15 @@ class Leftover:
     residuals: U16
 
     @property
+    def few(self) -> bool:
+        """Tell whether a small share of the path is hit."""
+        return self.rows.size <= SPORADIC_SHARE * self.total
+
+    @property
     def sporadic(self) -> bool:
         """Tell whether this looks like damage: few packets, each wrong in its own way."""
         distinct = np.unique(self.residuals).size
-        few = self.rows.size <= SPORADIC_SHARE * self.total
-        return few and distinct >= _DISTINCT_SHARE * self.rows.size
+        return self.few and distinct >= _DISTINCT_SHARE * self.rows.size
 
 
 def leftovers(context: Context) -> Iterator[Leftover]:
@@ -59,6 +63,12 @@ def leftovers(context: Context) -> Iterator[Leftover]:
         own = [path for name, path in context.evidence.paths.items() if name[0] == capture]
         total = sum(path.frames for path in own)
         yield Leftover(capture, rows, total, innermost_residuals(context, rows))
+
+
+def _frames(context: Context, found: Sequence[Leftover]) -> int:
+    """Return the frames of some paths; one that stands for all of the capture has them all."""
+    capture = found[0].capture
+    return min(sum(left.total for left in found), context.captures[capture].frames)
 
 
 def innermost_residuals(context: Context, rows: I64) -> U16:
@@ -82,7 +92,7 @@ def describe(context: Context, found: Sequence[Leftover]) -> tuple[I64, dict[str
         paths[" > ".join(address_text(end) for end in ends)] += 1
     evidence = {
         "wrong": context.layer_names(rows),
-        "frames_on_these_paths": sum(leftover.total for leftover in found),
+        "frames_on_these_paths": _frames(context, found),
         "paths": dict(paths.most_common(8)),
         "distinct_residuals": int(values.size),
         "residuals": {hex16(values[i]): int(counts[i]) for i in order},

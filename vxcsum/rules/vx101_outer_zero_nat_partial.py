@@ -66,7 +66,8 @@ from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, addre
 from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
-from vxcsum.rules.platform import platform_of
+from vxcsum.rules.odds import repeats
+from vxcsum.rules.platform import find_device, platform_of
 from vxcsum.rules.rewriting import SINGLE_BITS
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     rows = rows[~header_zero]  # VX205
     if not rows.size or (case.summed and not case.zero):
         return {}
-    if others.size > _FEW * case.path.outer(SPARED, Status.ZERO):
+    zeros = case.path.outer(SPARED, Status.ZERO)
+    if others.size > _FEW * max(zeros, case.rows.size):
         return {}  # inner ICMP is hit, too: VX103 or VX205
     found = context.column("outer_udp_found", rows)
     expected = context.expected("outer_udp", rows)
@@ -127,9 +129,9 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     for value, members in by_value:
         observations = len(np.unique(expected[members]))
         if value == _FIELD_VALUES:
-            odds = chance**observations
+            odds = repeats(rows.size, observations)
         elif observations > 1:
-            odds = chance ** (observations - 1)
+            odds = repeats(rows.size, observations - 1)
             # The port does not enter; where it seems to, it is VX103 or a mistake of arithmetic.
             if not case.zero and not _known(context, case, value):
                 continue  # no packet shows that the tunnel sends no checksum
@@ -138,7 +140,7 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             if odds < _MAX_CHANCE and doubtful and not _known(context, case, value):
                 continue
         else:
-            odds = chance * (len(context.evidence.addresses) + len(context.pre_nat))
+            odds = chance * context.tries
             if odds < _MAX_CHANCE and not (case.zero and _known(context, case, value)):
                 continue
         if value in SINGLE_BITS and members.size < _MIN_REPEATED:
@@ -224,7 +226,7 @@ def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -
         "expected": hex16(context.expected("outer_udp", rows[:1])[0]),
         "formula": "found = S(new address) - S(old address) modulo 0xffff; 0 is sent as 0xffff",
         "observations": observations,
-        "chance": float(f"{min(1.0, (rows.size / _FIELD_VALUES) ** observations):.2g}"),
+        "chance": float(f"{repeats(rows.size, observations):.2g}"),
         "frames_without_checksum": case.zero,
         "spared_icmp_and_other": spared,
         "connections": connections(context, rows),
@@ -251,7 +253,7 @@ def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -
     explanation = (
         "This tunnel sends no outer UDP checksum, but the kernel wrote one into the packets that "
         f"NAT rewrote while their inner checksum was left to the device. {what}{contrast} "
-        "Receivers verify it and drop the packet."
+        "A receiver that verifies it drops the packet."
     )
     return context.finding(
         RULE,
@@ -267,6 +269,7 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
     """Return what cures the defect on the node that sent the packets."""
     platform = platform_of(port, vni)
     return (
+        *find_device(platform),
         Remedy(
             f"on the sending node, at once ({platform.name})",
             f"ethtool -K {platform.device} tx-checksum-ip-generic off",
@@ -275,12 +278,13 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
         ),
         Remedy(
             "Kubernetes before 1.16.13, 1.17.9, 1.18.6 or 1.19",
-            "upgrade kube-proxy: it stops the second masquerade of the tunnel packet",
+            "kubectl -n kube-system get daemonset kube-proxy -o wide",
+            "shows the version; a newer one stops the second masquerade of the tunnel packet",
         ),
         Remedy(
             "the kernel lacks commit ea64d8d6c675 (5.7; stable 5.6.13, 5.4.41, 4.19.123, 4.14.181)",
-            "upgrade the kernel: it leaves a checksum of zero alone",
-            "cures this, not VX102",
+            "uname -r",
+            "a kernel with the commit leaves a checksum of zero alone; it cures this, not VX102",
         ),
         Remedy(
             "the tunnel needs no NAT",

@@ -58,8 +58,8 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
-from vxcsum.rules.platform import platform_of
-from vxcsum.rules.rewriting import address_kept, flows_of, read_flows, rewriting_finding
+from vxcsum.rules.platform import find_device, platform_of
+from vxcsum.rules.rewriting import flows_of, read_flows, rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,9 @@ def find(context: Context) -> Iterator[Finding]:
         transport = context.transport_rows(place.rows)
         # A tunnel without outer checksums is VX101's; where ICMP is hit as well, it is VX104.
         unsummed = place.zero and not place.summed
-        if unsummed or np.count_nonzero(~transport) > _FEW * place.spared:
+        others = int(np.count_nonzero(~transport))
+        spares = others <= _FEW * max(place.spared, place.rows.size) and others <= place.spared
+        if unsummed or not spares:
             continue
         rows = place.rows[transport]
         rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
@@ -101,7 +103,7 @@ def find(context: Context) -> Iterator[Finding]:
             place,
             reading,
             formula="residual = 2 * (S(new address) - S(old address)) + new port - old port",
-            explanation=_explanation(place, kept=address_kept(reading)),
+            explanation=_explanation(place, kept=reading.kept),
             contrast=contrast,
             evidence={
                 "spared_icmp_and_other": place.spared,
@@ -133,14 +135,27 @@ def _explanation(place: Place, *, kept: bool) -> str:
     return (
         "The kernel finishes the outer checksum in advance where the inner one is left to the "
         "device (local checksum offload). NAT then rewrote the outer header and changed that "
-        f"checksum in the wrong way. {what}{contrast} Receivers drop the packet."
+        f"checksum in the wrong way. {what}{contrast} A receiver that verifies it drops the packet."
     )
+
+
+_CALICO_PORT = 4789
+_CALICO = (
+    Remedy(
+        "Calico",
+        "kubectl patch felixconfiguration default --type merge -p "
+        '\'{"spec":{"featureDetectOverride":"ChecksumOffloadBroken=true"}}\'',
+        "Felix from v3.29 on no longer switches the offload off on kernels after 5.7; a newer "
+        "kernel does not help, 6.18 still has this defect",
+    ),
+)
 
 
 def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
     """Return what cures the defect on the node that sent the packets."""
     platform = platform_of(port, vni)
     return (
+        *find_device(platform),
         Remedy(
             f"on the sending node, at once ({platform.name})",
             f"ethtool -K {platform.device} tx-checksum-ip-generic off",
@@ -154,14 +169,9 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
         ),
         Remedy(
             "the kernel has commit ea64d8d6c675 (5.7, or a backport)",
-            f"ip link add {platform.device} type vxlan id {vni} dstport {port} noudpcsum ...",
-            "recreate the device without outer checksums; on older kernels this turns into VX101",
+            f"ip link del {platform.device}; "
+            f"ip link add {platform.device} type vxlan id {vni} dstport {port} noudpcsum",
+            "with the other options that the device has; on older kernels this turns into VX101",
         ),
-        Remedy(
-            "Calico",
-            "kubectl patch felixconfiguration default --type merge -p "
-            '\'{"spec":{"featureDetectOverride":"ChecksumOffloadBroken=true"}}\'',
-            "Felix from v3.29 on no longer switches the offload off on kernels after 5.7",
-        ),
-        Remedy("whatever else", "do not wait for a kernel upgrade: 6.18 still has this defect"),
+        *(_CALICO if port == _CALICO_PORT else ()),
     )

@@ -68,11 +68,11 @@ RULE = Rule(
 )
 
 _REMEDIES = (
-    Remedy("the translator", "make it leave a UDP checksum of 0 as it is (RFC 768)"),
+    Remedy("the translator", note="make it leave a UDP checksum of 0 as it is (RFC 768)"),
     Remedy(
         "the tunnel, until then",
-        "ip link add ... type vxlan ... udpcsum",
-        "then the translator has a checksum to update; on Linux nodes mind VX102",
+        "ip link add DEVICE type vxlan id VNI dstport PORT udpcsum",
+        "recreates it with outer checksums, for the translator to update; on Linux mind VX102",
     ),
 )
 
@@ -83,7 +83,9 @@ _MANY = 8
 
 def _unsummed(context: Context, place: Place) -> bool:
     """Tell whether packets without outer checksum are seen between the two ends."""
-    back = context.evidence.paths.get((place.capture, *place.destination, *place.source))
+    back = context.evidence.paths.get(
+        (place.capture, *place.destination, *place.source, place.key[5])
+    )
     everything = (NONE, TCP, UDP, ICMP, ICMPV6)
     return bool(place.zero or (back is not None and back.outer(everything, Status.ZERO)))
 

@@ -62,7 +62,9 @@ RULE = Rule(
 )
 
 _REMEDIES = (
-    Remedy("the device that rewrites", "make it update the UDP checksum (RFC 1624, equation 3)"),
+    Remedy(
+        "the device that rewrites", note="make it update the UDP checksum (RFC 1624, equation 3)"
+    ),
     Remedy(
         "a Linux host behind it, until then",
         "tc qdisc add dev eth0 clsact; tc filter add dev eth0 egress protocol ip matchall "

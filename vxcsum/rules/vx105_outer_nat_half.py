@@ -47,10 +47,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.nat import sum_of
+from vxcsum.rules.odds import power
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ RULE = Rule(
 
 _MODULUS = 0xFFFF
 _REMEDIES = (
-    Remedy("the translator", "make it update the checksum for the address and for the port"),
+    Remedy("the translator", note="make it update the checksum for the address and for the port"),
 )
 
 
@@ -99,18 +99,11 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def _twin(context: Context, place: Place, row: int, residual: int) -> _Twin | None:
-    s, shakes = context.suspects, context.handshakes
+    s = context.suspects
     if not int(s["tcp_flags"][row]) & 0x02:
         return None
-    rows = context.handshakes_of(row)
-    status = shakes["outer_udp_status"][rows]
-    rows = rows[(status == Status.VALID) | (status == Status.PARTIAL)]
-    for name in ("tcp_seq", "tcp_flags"):
-        rows = rows[shakes[name][rows] == s[name][row]]
     new_port = int(s["outer_sport"][row])
-    for other in rows.tolist():
-        old = (int(shakes["outer_src"][other][0]), int(shakes["outer_src"][other][1]))
-        old_port = int(shakes["outer_sport"][other])
+    for old, old_port in context.right_twins(row):
         address = (sum_of(place.source) - sum_of(old)) % _MODULUS
         port = (new_port - old_port) % _MODULUS
         if not address or not port:
@@ -149,7 +142,7 @@ def _finding(
         "formula": "residual = difference of what was forgotten",
         "forgotten": forgotten,
         "observations": len(twins),
-        "chance": float(f"{(2 / _MODULUS) ** len(twins):.2g}"),
+        "chance": float(f"{power(2 / _MODULUS, len(twins)):.2g}"),
         "connections": connections(context, rows[context.transport_rows(rows)]),
         "mappings": mappings,
     }

@@ -69,8 +69,8 @@ _SYN, _ACK = 0x02, 0x10
 _REMEDIES = (
     Remedy("the guest, pod or host that sends these packets", "ethtool -K eth0 tx off"),
     Remedy(
-        "the forwarder",
-        "make it complete checksums (virtio_net_hdr, PKT_TX_*_CKSUM, XDP metadata) or refuse them",
+        "DHCP of virtual machines",
+        "iptables -t mangle -A POSTROUTING -p udp --dport bootpc -j CHECKSUM --checksum-fill",
     ),
 )
 
@@ -123,6 +123,7 @@ def unanswered(context: Context, capture: int) -> I64:
             answered.add((*ends[2:], *ends[:2]))
         elif (
             shakes["inner_l4_status"][row] == Status.PARTIAL
+            and shakes["outer_udp_status"][row] != Status.VALID  # VX204
             and shakes["direction"][row] != Direction.OUT
         ):
             forward.setdefault(tuple(ends), []).append(row)

@@ -83,7 +83,7 @@ REMEDIES = (
     ),
     Remedy(
         "vSphere",
-        "use UDP port 8472 where NSX is absent and 4789 where it is present, or a host with "
+        note="use UDP port 8472 where NSX is absent and 4789 where it is present, or a host with "
         "the fix (ESXi 8.0U3)",
     ),
 )

@@ -53,7 +53,9 @@ from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
+from vxcsum.rules.evidence import plain_key
 from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
+from vxcsum.rules.odds import power
 from vxcsum.rules.rewriting import SINGLE_BITS
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def find(context: Context) -> Iterator[Finding]:
             if int(sample.residual[mask][0]) in SINGLE_BITS and seen <= _MIN_PACKETS:
                 continue  # bits flipped in two packets of a flow, by chance the same
             enough = seen >= _MIN_PACKETS
-            tunnelled = sample.place.key[1:] != (0, 0, 0, 0)
+            tunnelled = sample.place.key != plain_key(sample.place.capture)
             if (enough and candidates) or (header and (candidates or (enough and tunnelled))):
                 hit |= mask
                 mappings.append(_mapping(sample, mask, candidates))
@@ -114,14 +116,14 @@ def _candidates(context: Context, sample: Sample, mask: Bool) -> list[tuple[Addr
     """Return addresses that explain the residual: (address, role, factor of the difference)."""
     row = int(np.flatnonzero(mask)[0])
     residual = int(sample.residual[row])
-    known = context.inner_addresses()
     found = []
     for role in ("destination", "source"):
         column = sample.column("inner_dst" if role == "destination" else "inner_src")
         new = (int(column[row][0]), int(column[row][1]))
         for factor, change in ((1, residual), (2, residual * 0x8000 % _MODULUS)):
             wanted = (sum_of(new) - change) % _MODULUS
-            tried = [a for a in known if sum_of(a) == wanted and is_ipv4(a) == is_ipv4(new)]
+            seen = context.inner_by_sum.get(wanted, ())
+            tried = [a for a in seen if is_ipv4(a) == is_ipv4(new)]
             for network in context.pre_nat:
                 if (network.version == 4) == is_ipv4(new):
                     tried += solve_network(network, wanted)
@@ -160,7 +162,7 @@ def _finding(
     evidence: dict[str, Any] = {
         "residual": mappings[0]["residual"],
         "observations": seen,
-        "chance": float(f"{(1 / _MODULUS) ** max(seen - len(mappings), 0):.2g}"),
+        "chance": float(f"{power(1 / _MODULUS, max(seen - len(mappings), 0)):.2g}"),
         "connections": connections(context, rows),
         "mappings": mappings,
         "candidates": list(dict.fromkeys(c for m in mappings for c in m["candidates"])),

@@ -77,7 +77,7 @@ _PROVE_RECEIVER = (
     Remedy("receiver: does it count errors?", "nstat -az | grep -iE 'IcmpInCsumErrors|csum'"),
     Remedy("receiver: does its network card err?", "ethtool -K eth0 rx off", "for a test"),
     Remedy("does the size matter?", "ping -s 56 -c 3 ADDRESS; ping -s 1400 -c 3 ADDRESS"),
-    Remedy("the other end", "tcpdump -s 0 -w receiver.pcap, and analyse that capture, too"),
+    Remedy("the other end", "tcpdump -s 0 -w receiver.pcap", "and analyse that capture, too"),
 )
 
 
@@ -132,7 +132,7 @@ def _wrong(context: Context, rows: I64, right: int) -> Finding:
 def _unanswered(context: Context) -> Iterator[Finding]:
     """Echo requests that are right and get no reply, on a path where TCP is answered."""
     for key, path in context.evidence.paths.items():
-        back_key = key if key == plain_key(key[0]) else (key[0], *key[3:], *key[1:3])
+        back_key = key if key == plain_key(key[0]) else (key[0], *key[3:5], *key[1:3], key[5])
         back = context.evidence.paths.get(back_key)
         if back is None or path.echo_requests < _MIN_PACKETS or back.echo_replies:
             continue

@@ -74,11 +74,11 @@ def find(context: Context) -> Iterator[Finding]:
             remedies=(
                 Remedy(
                     "both ends, if they are to go without",
-                    "ip link add vxlan0 type vxlan ... udp6zerocsumtx udp6zerocsumrx",
+                    "ip link add DEVICE type vxlan id VNI udp6zerocsumtx udp6zerocsumrx",
                 ),
                 Remedy(
                     "the sender, otherwise",
-                    "ip link add vxlan0 type vxlan ... noudp6zerocsumtx",
+                    "ip link add DEVICE type vxlan id VNI noudp6zerocsumtx",
                 ),
                 Remedy("receiver: does it drop?", "nstat -az | grep Udp6InCsumErrors"),
             ),

@@ -64,7 +64,7 @@ RULE = Rule(
 _REMEDIES = (
     Remedy(
         "the software that sends these packets",
-        "correct how it computes the checksum, or send no outer UDP checksum (RFC 7348 section 5)",
+        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
     ),
 )
 

@@ -43,8 +43,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.rules.base import Confidence, Finding, Rule, Severity
-from vxcsum.rules.unexplained import describe, leftovers
+from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
+from vxcsum.rules.unexplained import Leftover, describe, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,25 +59,50 @@ RULE = Rule(
 )
 
 
+_REMEDIES = (
+    Remedy(
+        "find the hop that changes the packets",
+        "tcpdump -s 0 -w before.pcap; tcpdump -s 0 -w after.pcap",
+        "on both sides of each hop, and compare the two",
+    ),
+)
+#: Beyond so many paths, the rest of a capture shares one finding.
+_MAX_PATHS = 50
+
+
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that has unexplained checksums left."""
+    by_capture: dict[int, list[Leftover]] = {}
     for left in leftovers(context):
-        values, counts = np.unique(left.residuals, return_counts=True)
-        constant = left.rows.size > 1 and counts.max() == left.rows.size
+        by_capture.setdefault(left.capture, []).append(left)
+    for found in by_capture.values():
+        groups = [[left] for left in found[:_MAX_PATHS]]
+        if len(found) > _MAX_PATHS:
+            groups.append(found[_MAX_PATHS:])
+        for group in groups:
+            yield _finding(context, group)
+
+
+def _finding(context: Context, group: list[Leftover]) -> Finding:
+    residuals = np.concatenate([left.residuals for left in group])
+    several = residuals.size > 1
+    constant = several and bool((residuals == residuals[0]).all())
+    if constant:
         how = (
-            f"They all differ from the right value by 0x{int(values[0]):04x}: one field was "
+            f" They all differ from the right value by 0x{int(residuals[0]):04x}: one field was "
             "changed by that much without updating the checksum, or counted wrongly."
-            if constant
-            else "They differ from the right value by varying amounts."
         )
-        rows, evidence = describe(context, [left])
-        yield context.finding(
-            RULE,
-            rows,
-            confidence=Confidence.CONFIRMED,
-            explanation=(
-                f"The checksums of {left.rows.size} packets are wrong, and no known cause fits. "
-                f"{how}"
-            ),
-            evidence=evidence,
-        )
+    else:
+        how = " They differ from the right value by varying amounts." if several else ""
+    rows, evidence = describe(context, group)
+    return context.finding(
+        RULE,
+        rows,
+        confidence=Confidence.CONFIRMED,
+        explanation=(
+            f"The checksums of {rows.size} packet{'s' if several else ''} are wrong, and no known "
+            f"cause fits.{how}"
+        ),
+        evidence=evidence,
+        remedies=_REMEDIES,
+    )

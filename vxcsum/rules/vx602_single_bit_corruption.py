@@ -62,6 +62,8 @@ RULE = Rule(
 )
 
 _SINGLE_BITS = np.array([1 << bit for bit in range(16)] + [0xFFFF - (1 << b) for b in range(16)])
+#: Share of single bits among the residuals of damage that is not distinct.
+_MOSTLY = 0.5
 _REMEDIES = (
     Remedy("on both ends of the path", "ethtool -S eth0 | grep -iE 'crc|err|drop'"),
     Remedy("memory errors of a host", "dmesg | grep -iE 'edac|mce|hardware error'"),
@@ -73,7 +75,8 @@ def find(context: Context) -> Iterator[Finding]:
     by_capture: dict[int, list[Leftover]] = {}
     for left in leftovers(context):
         flips = np.isin(left.residuals, _SINGLE_BITS)
-        if left.sporadic and flips.any():
+        # A bit that is stuck gives the same residual again and again.
+        if flips.any() and (left.sporadic or (left.few and flips.mean() > _MOSTLY)):
             chosen = Leftover(left.capture, left.rows[flips], left.total, left.residuals[flips])
             by_capture.setdefault(left.capture, []).append(chosen)
     for found in by_capture.values():
@@ -84,7 +87,7 @@ def find(context: Context) -> Iterator[Finding]:
             confidence=Confidence.CONFIRMED if rows.size > 2 else Confidence.LIKELY,
             explanation=(
                 f"{rows.size} of {evidence['frames_on_these_paths']} packets on these paths are "
-                "wrong by a power of two, not always the same: single bits were flipped."
+                "wrong by a power of two, single bits were flipped."
             ),
             evidence=evidence,
             remedies=_REMEDIES,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +155,16 @@ class OctetStream:
         if self._damage is None and self._decoder is not None:
             return self._decoder.damage
         return self._damage
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether this is a regular file or memory, and no pipe that makes a reader wait."""
+        if isinstance(self._file, MemoryReader):
+            return True
+        try:
+            return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        except (AttributeError, OSError, ValueError):
+            return False
 
     def readinto(self, view: memoryview) -> int:
         """Read decompressed octets into `view`.
