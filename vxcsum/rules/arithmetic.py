@@ -62,7 +62,7 @@ class Sample:
     pseudo: I64
     length: I64
 
-    def only(self, mask: Bool) -> Sample:
+    def only(self, mask: Bool | I64) -> Sample:
         """Return some of the rows."""
         columns = ("rows", "protocol", "found", "expected", "residual", "pseudo", "length")
         return replace(self, **{name: getattr(self, name)[mask] for name in columns})

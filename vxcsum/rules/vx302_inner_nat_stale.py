@@ -61,7 +61,7 @@ from vxcsum.rules.rewriting import SINGLE_BITS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vxcsum.packet.columns import Bool
+    from vxcsum.packet.columns import I64, Bool
     from vxcsum.rules.context import Context
 
 RULE = Rule(
@@ -84,42 +84,42 @@ def find(context: Context) -> Iterator[Finding]:
         if sample.place.slot != "inner_l4" or not sample.rows.size:
             continue
         hit = np.zeros(sample.rows.size, np.bool_)
-        mappings = []
-        for mask in _constant_flows(sample):
-            candidates = _candidates(context, sample, mask)
-            bare = sample.length[mask] == sample.column("tcp_header_length")[mask]
-            header = bool((bare & (sample.protocol[mask] == IPPROTO_TCP)).any())
-            seen = observations(sample, mask)
-            if int(sample.residual[mask][0]) in SINGLE_BITS and seen <= _MIN_PACKETS:
+        mappings: list[dict[str, Any]] = []
+        tunnelled = sample.place.key != plain_key(sample.place.capture)
+        for members in _constant_flows(sample):
+            flow = sample.only(members)
+            seen = observations(flow, np.ones(members.size, np.bool_))
+            if int(flow.residual[0]) in SINGLE_BITS and seen <= _MIN_PACKETS:
                 continue  # bits flipped in two packets of a flow, by chance the same
-            enough = seen >= _MIN_PACKETS
-            tunnelled = sample.place.key != plain_key(sample.place.capture)
+            candidates = _candidates(context, flow)
+            bare = (flow.length == flow.column("tcp_header_length")) & (
+                flow.protocol == IPPROTO_TCP
+            )
+            header, enough = bool(bare.any()), seen >= _MIN_PACKETS
             if (enough and candidates) or (header and (candidates or (enough and tunnelled))):
-                hit |= mask
-                mappings.append(_mapping(sample, mask, candidates))
+                hit[members] = True
+                mappings.append(_mapping(flow, candidates))
         if hit.sum() >= max(_MIN_SHARE * sample.rows.size, 1):
             yield _finding(context, sample, hit, mappings)
 
 
-def _constant_flows(sample: Sample) -> Iterator[Bool]:
-    """Yield masks of inner flows whose packets are all off by the same residual."""
+def _constant_flows(sample: Sample) -> Iterator[I64]:
+    """Yield the rows of inner flows whose packets are all off by the same residual."""
     names = ("inner_src", "inner_dst", "inner_sport", "inner_dport")
     for members in grouped(group_labels(*(sample.column(name) for name in names))):
         residuals, expected = sample.residual[members], sample.expected[members]
         if (residuals == residuals[0]).all() and (expected != expected[0]).any():
-            mask = np.zeros(sample.rows.size, np.bool_)
-            mask[members] = True
-            yield mask
+            yield members
 
 
-def _candidates(context: Context, sample: Sample, mask: Bool) -> list[tuple[Address, str, int]]:
+def _candidates(context: Context, flow: Sample) -> list[tuple[Address, str, int]]:
     """Return addresses that explain the residual: (address, role, factor of the difference)."""
-    row = int(np.flatnonzero(mask)[0])
-    residual = int(sample.residual[row])
+    residual = int(flow.residual[0])
+    ends = [flow.column(name)[0].tolist() for name in ("inner_src", "inner_dst")]
     found = []
     for role in ("destination", "source"):
-        column = sample.column("inner_dst" if role == "destination" else "inner_src")
-        new = (int(column[row][0]), int(column[row][1]))
+        high, low = ends[1] if role == "destination" else ends[0]
+        new = (high, low)
         for factor, change in ((1, residual), (2, residual * 0x8000 % _MODULUS)):
             wanted = (sum_of(new) - change) % _MODULUS
             seen = context.inner_by_sum.get(wanted, ())
@@ -127,24 +127,20 @@ def _candidates(context: Context, sample: Sample, mask: Bool) -> list[tuple[Addr
             for network in context.pre_nat:
                 if (network.version == 4) == is_ipv4(new):
                     tried += solve_network(network, wanted)
-            ends = [sample.column(name)[row].tolist() for name in ("inner_src", "inner_dst")]
             found += [(a, role, factor) for a in tried if list(a) not in ends]
     return found
 
 
-def _mapping(
-    sample: Sample, mask: Bool, candidates: list[tuple[Address, str, int]]
-) -> dict[str, Any]:
-    row = int(np.flatnonzero(mask)[0])
+def _mapping(flow: Sample, candidates: list[tuple[Address, str, int]]) -> dict[str, Any]:
     out: dict[str, Any] = {
         "pre_nat_source": None,
         "pre_nat_destination": None,
         "pre_nat_source_port": None,
-        "post_nat_source": address_text(sample.column("inner_src")[row]),
-        "post_nat_destination": address_text(sample.column("inner_dst")[row]),
-        "post_nat_source_port": int(sample.column("inner_sport")[row]),
-        "frames": int(mask.sum()),
-        "residual": hex16(sample.residual[row]),
+        "post_nat_source": address_text(flow.column("inner_src")[0]),
+        "post_nat_destination": address_text(flow.column("inner_dst")[0]),
+        "post_nat_source_port": int(flow.column("inner_sport")[0]),
+        "frames": int(flow.rows.size),
+        "residual": hex16(flow.residual[0]),
         "candidates": [address_text(a) for a, _, _ in candidates],
     }
     if len({(a, role) for a, role, _ in candidates}) == 1:
