@@ -139,11 +139,13 @@ def _frames(report: Report) -> str:
 
 
 def _one_line(notes: list[Finding]) -> str:
-    return "Notes: " + "; ".join(f"{f.code} {f.rule.title} ({f.frames:,})" for f in notes) + "."
+    return "Notes: " + "; ".join(_note(finding) for finding in notes) + "."
 
 
 def _note(finding: Finding) -> str:
-    return f"{finding.code} {finding.rule.title} ({_frames_of(finding.frames)})"
+    said = f"{finding.code} {finding.rule.title} ({_frames_of(finding.frames)})"
+    reason = finding.evidence.get("vantage_reason")
+    return f"{said}; seen from the {finding.evidence['vantage']}: {reason}" if reason else said
 
 
 def _wrap(text: str, indent: int) -> list[str]:
@@ -217,6 +219,8 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
     if "observations" in e:
         chance = f", chance alone: {e['chance']:.1g}" if "chance" in e else ""
         yield "observations", f"{e['observations']} independent{chance}"
+    if "vantage_reason" in e:
+        yield "vantage", f"{e['vantage']}: {e['vantage_reason']}"
     for name in ("wrong", "paths", "residuals"):
         if isinstance(e.get(name), dict):
             yield name, ", ".join(f"{key} ({number})" for key, number in e[name].items())

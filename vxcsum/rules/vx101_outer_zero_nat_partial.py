@@ -273,8 +273,14 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
         Remedy(
             f"on the sending node, at once ({platform.name})",
             f"ethtool -K {platform.device} tx-checksum-ip-generic off",
-            "costs throughput: checksums in software, no segmentation offload over the tunnel; "
-            "lost at reboot unless a udev rule repeats it",
+            "costs throughput: checksums in software, no segmentation offload over the tunnel",
+        ),
+        Remedy(
+            "to keep it over reboots",
+            'echo \'SUBSYSTEM=="net", ACTION=="add|change|move", '
+            f'ENV{{INTERFACE}}=="{platform.device}", '
+            f'RUN+="/usr/sbin/ethtool -K {platform.device} tx-checksum-ip-generic off"\' '
+            "> /etc/udev/rules.d/90-vxlan-checksum.rules",
         ),
         Remedy(
             "Kubernetes before 1.16.13, 1.17.9, 1.18.6 or 1.19",

@@ -145,8 +145,9 @@ _CALICO = (
         "Calico",
         "kubectl patch felixconfiguration default --type merge -p "
         '\'{"spec":{"featureDetectOverride":"ChecksumOffloadBroken=true"}}\'',
-        "Felix from v3.29 on no longer switches the offload off on kernels after 5.7; a newer "
-        "kernel does not help, 6.18 still has this defect",
+        "Felix v3.29 and later leave the offload on with kernels after 5.7, and a newer kernel "
+        "does not help: 6.18 has this defect; after setting false again, Felix does not switch the "
+        "offload back on by itself",
     ),
 )
 
@@ -159,8 +160,14 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
         Remedy(
             f"on the sending node, at once ({platform.name})",
             f"ethtool -K {platform.device} tx-checksum-ip-generic off",
-            "costs throughput: checksums in software, no segmentation offload over the tunnel; "
-            "lost at reboot unless a udev rule repeats it",
+            "costs throughput: checksums in software, no segmentation offload over the tunnel",
+        ),
+        Remedy(
+            "to keep it over reboots",
+            'echo \'SUBSYSTEM=="net", ACTION=="add|change|move", '
+            f'ENV{{INTERFACE}}=="{platform.device}", '
+            f'RUN+="/usr/sbin/ethtool -K {platform.device} tx-checksum-ip-generic off"\' '
+            "> /etc/udev/rules.d/90-vxlan-checksum.rules",
         ),
         Remedy(
             "the tunnel needs no NAT",
