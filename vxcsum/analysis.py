@@ -10,7 +10,7 @@ from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.errors import VxcsumError
 from vxcsum.pipeline import Reading
 from vxcsum.report.report import Report
-from vxcsum.rules.context import CaptureFacts, Network
+from vxcsum.rules.context import CaptureFacts
 from vxcsum.rules.engine import diagnose, selected
 from vxcsum.rules.evidence import Evidence
 from vxcsum.rules.vantage import VANTAGES
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from vxcsum.errors import CaptureError
+    from vxcsum.rules.lookups import Network
 
 
 def analyze(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
-from functools import cache, cached_property
-from ipaddress import IPv4Network, IPv6Network
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +20,11 @@ from vxcsum.rules.base import (
     Remedy,
     Rule,
     Severity,
-    address_halves,
-    address_text,
     place_in_time,
 )
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
-from vxcsum.rules.connections import CONNECTION_COLUMNS, connection_keys
 from vxcsum.rules.evidence import Evidence, effective_residual, overflow_key, plain_key
-from vxcsum.rules.nat import TUNNEL_PORTS, sum_of
+from vxcsum.rules.lookups import Lookups, Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,16 +34,10 @@ if TYPE_CHECKING:
     from vxcsum.rules.evidence import PairKey
     from vxcsum.rules.hazards import CaptureEvidence
 
-Network = IPv4Network | IPv6Network
-
 #: One bit per slot: which checksums of a suspect are wrong and unexplained.
 SLOT_BIT = {slot: np.uint8(1 << number) for number, slot in enumerate(SLOTS)}
 #: Inner packets that the offload defects spare: no transport checksum is left to the device.
 SPARED = (NONE, ICMP, ICMPV6)
-_MAX_INNER = 4096
-_MAX_TWINS = 16
-#: Source ports of right packets that show which range a sender uses.
-_MANY_PORTS = 20
 _EVERYTHING = (NONE, TCP, UDP, ICMP, ICMPV6)
 
 
@@ -104,7 +93,7 @@ class Place:
         return self.path.outer(_EVERYTHING, Status.VALID, Status.PARTIAL)
 
 
-class Context:
+class Context(Lookups):
     """Evidence prepared for the rules.
 
     Attributes
@@ -178,20 +167,6 @@ class Context:
         key = (capture, *source, *destination, int(self.suspects["outer_dport"][row]))
         return key if key in self.evidence.paths else overflow_key(capture)
 
-    @cached_property
-    def _connections(self) -> dict[bytes, list[int]]:
-        """Rows of the handshakes by inner connection."""
-        out: dict[bytes, list[int]] = {}
-        for row, key in enumerate(connection_keys(self.handshakes)):
-            out.setdefault(key, []).append(row)
-        return out
-
-    def handshakes_of(self, suspect: int) -> I64:
-        """Return the handshakes of the inner connection of a suspect, in the same direction."""
-        one = np.array([suspect])
-        (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
-        return np.array(self._connections.get(key, []), np.int64)
-
     def places(self, *slots: str) -> Iterator[Place]:
         """Yield the paths with unexplained checksums in some slots, in order of appearance.
 
@@ -204,96 +179,6 @@ class Context:
                 if key == overflow_key(key[0]):
                     continue  # many pairs together say nothing of one of them
                 yield Place(key, self.evidence.paths.get(key, Path()), slot, rows)
-
-    @cached_property
-    def addresses_by_sum(self) -> dict[int, list[tuple[int, int]]]:
-        """The addresses seen, by their residue."""
-        out: dict[int, list[tuple[int, int]]] = {}
-        for address in sorted(self.evidence.addresses):
-            out.setdefault(sum_of(address), []).append(address)
-        return out
-
-    @cached_property
-    def tries(self) -> int:
-        """How many old addresses an equation is tried with."""
-        given = sum(min(network.num_addresses, 0xFFFF) for network in self.pre_nat)
-        return len(self.evidence.addresses) + given
-
-    def given_addresses(self) -> set[tuple[int, int]]:
-        """Return the single addresses that the user gave."""
-        return {
-            address_halves(str(network.network_address))
-            for network in self.pre_nat
-            if network.num_addresses == 1
-        }
-
-    def was_given(self, address: tuple[int, int]) -> bool:
-        """Tell whether an address is in a network that the user gave."""
-        if not self.pre_nat:
-            return False
-        parsed = ipaddress.ip_address(address_text(address))
-        return any(parsed in network for network in self.pre_nat)
-
-    @cached_property
-    def _answered(self) -> dict[PairKey, set[tuple[int, int]]]:
-        out: dict[PairKey, set[tuple[int, int]]] = {}
-        for key in self.evidence.paths:
-            out.setdefault((*key[:3], 0, 0, key[5]), set()).add((key[3], key[4]))
-        return out
-
-    def answered_at(self, place: Place) -> set[tuple[int, int]]:
-        """Return the addresses to which the destination of a path sends VXLAN packets itself."""
-        key = (place.capture, *place.destination, 0, 0, place.key[5])
-        return self._answered.get(key, set())
-
-    @cache  # noqa: B019 - a context lives no longer than one diagnosis
-    def _ports_of(self, source: tuple[int, int, int]) -> range:
-        good = np.zeros(65536, np.bool_)
-        for key, path in self.evidence.paths.items():
-            if key[:3] == source and path.good_ports is not None:
-                good |= path.good_ports > 0
-        used = np.flatnonzero(good)
-        usual = used[(used >= TUNNEL_PORTS.start) & (used < TUNNEL_PORTS.stop)]
-        if used.size < _MANY_PORTS or 2 * usual.size > used.size:
-            return TUNNEL_PORTS
-        return range(int(used.min()), int(used.max()) + 1)
-
-    def tunnel_ports(self, place: Place) -> range:
-        """Return the source ports that the sender of a path takes for its tunnel.
-
-        Those that Linux takes by default, unless many right packets show another range.
-        """
-        return self._ports_of(place.key[:3])
-
-    @cached_property
-    def _right_syns(self) -> dict[tuple[bytes, int, int], dict[tuple[tuple[int, int], int], None]]:
-        shakes = self.handshakes
-        status = shakes["outer_udp_status"]
-        right = np.flatnonzero((status == Status.VALID) | (status == Status.PARTIAL))
-        some = {name: shakes[name][right] for name in CONNECTION_COLUMNS}
-        out: dict[tuple[bytes, int, int], dict[tuple[tuple[int, int], int], None]] = {}
-        for row, key in zip(right.tolist(), connection_keys(some), strict=True):
-            name = (key, int(shakes["tcp_seq"][row]), int(shakes["tcp_flags"][row]))
-            high, low = shakes["outer_src"][row].tolist()
-            out.setdefault(name, {})[(high, low), int(shakes["outer_sport"][row])] = None
-        return out
-
-    def right_twins(self, suspect: int) -> list[tuple[tuple[int, int], int]]:
-        """Return outer source and port of right packets with the same inner SYN."""
-        one = np.array([suspect])
-        (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
-        seq, flags = (int(self.suspects[n][suspect]) for n in ("tcp_seq", "tcp_flags"))
-        return list(self._right_syns.get((key, seq, flags), {}))[:_MAX_TWINS]
-
-    @cached_property
-    def inner_by_sum(self) -> dict[int, list[tuple[int, int]]]:
-        """The inner addresses of suspects and handshakes, at most some thousands, by residue."""
-        both = [t[n] for t in (self.suspects, self.handshakes) for n in ("inner_src", "inner_dst")]
-        unique = np.unique(np.concatenate(both), axis=0)[:_MAX_INNER]
-        out: dict[int, list[tuple[int, int]]] = {}
-        for high, low in unique.tolist():
-            out.setdefault(sum_of((high, low)), []).append((high, low))
-        return out
 
     def transport_rows(self, rows: I64) -> Bool:
         """Return which suspects have an inner TCP or UDP header."""

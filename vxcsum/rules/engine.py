@@ -7,13 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from vxcsum.errors import UnknownRuleError
-from vxcsum.rules.context import CaptureFacts, Context, Network
+from vxcsum.rules.context import CaptureFacts, Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vxcsum.rules.base import Finding, RuleModule
     from vxcsum.rules.evidence import Evidence
+    from vxcsum.rules.lookups import Network
 
 #: In the order in which they may claim frames: the most specific first, the leftovers last.
 _MODULES = (

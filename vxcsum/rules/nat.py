@@ -15,7 +15,8 @@ from vxcsum.rules.base import address_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vxcsum.rules.context import Context, Network
+    from vxcsum.rules.context import Context
+    from vxcsum.rules.lookups import Network
 
 _MODULUS = 0xFFFF
 #: Source ports that Linux gives a tunnel: udp_flow_src_port() within ip_local_port_range.

@@ -68,7 +68,7 @@ from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.odds import repeats
 from vxcsum.rules.platform import find_device, platform_of
-from vxcsum.rules.rewriting import SINGLE_BITS
+from vxcsum.rules.readings import SINGLE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

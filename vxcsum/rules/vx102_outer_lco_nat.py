@@ -59,7 +59,8 @@ import numpy as np
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
 from vxcsum.rules.platform import find_device, platform_of
-from vxcsum.rules.rewriting import flows_of, read_flows, rewriting_finding
+from vxcsum.rules.readings import flows_of, read_flows
+from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -52,7 +52,8 @@ from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP
 from vxcsum.rules.nat import proven
-from vxcsum.rules.rewriting import MODULUS, few, flows_of, read_flows, rewriting_finding
+from vxcsum.rules.readings import MODULUS, few, flows_of, read_flows
+from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

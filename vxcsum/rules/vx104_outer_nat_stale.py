@@ -47,7 +47,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
-from vxcsum.rules.rewriting import MODULUS, few, flows_of, read_flows, rewriting_finding
+from vxcsum.rules.readings import MODULUS, few, flows_of, read_flows
+from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -56,7 +56,7 @@ from vxcsum.rules.connections import connections
 from vxcsum.rules.evidence import plain_key
 from vxcsum.rules.nat import Address, is_ipv4, solve_network, sum_of
 from vxcsum.rules.odds import power
-from vxcsum.rules.rewriting import SINGLE_BITS
+from vxcsum.rules.readings import SINGLE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
