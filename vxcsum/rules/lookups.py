@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import cache, cached_property
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -43,11 +43,14 @@ class Lookups:
             out.setdefault(key, []).append(row)
         return out
 
-    def handshakes_of(self, suspect: int) -> I64:
-        """Return the handshakes of the inner connection of a suspect, in the same direction."""
+    def _connection_of(self, suspect: int) -> bytes:
         one = np.array([suspect])
         (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
-        return np.array(self._connections.get(key, []), np.int64)
+        return key
+
+    def handshakes_of(self, suspect: int) -> I64:
+        """Return the handshakes of the inner connection of a suspect, in the same direction."""
+        return np.array(self._connections.get(self._connection_of(suspect), []), np.int64)
 
     @cached_property
     def addresses_by_sum(self) -> dict[int, list[tuple[int, int]]]:
@@ -90,7 +93,11 @@ class Lookups:
         key = (place.capture, *place.destination, 0, 0, place.key[5])
         return self._answered.get(key, set())
 
-    @cache  # noqa: B019 - a context lives no longer than one diagnosis
+    @cached_property
+    def _port_ranges(self) -> dict[tuple[int, int, int], range]:
+        """What `_ports_of` found, by source."""
+        return {}
+
     def _ports_of(self, source: tuple[int, int, int]) -> range:
         good = np.zeros(65536, np.bool_)
         for key, path in self.evidence.paths.items():
@@ -107,7 +114,10 @@ class Lookups:
 
         Those that Linux takes by default, unless many right packets show another range.
         """
-        return self._ports_of(place.key[:3])
+        source = place.key[:3]
+        if source not in self._port_ranges:
+            self._port_ranges[source] = self._ports_of(source)
+        return self._port_ranges[source]
 
     @cached_property
     def _right_syns(self) -> dict[tuple[bytes, int, int], dict[tuple[tuple[int, int], int], None]]:
@@ -124,8 +134,7 @@ class Lookups:
 
     def right_twins(self, suspect: int) -> list[tuple[tuple[int, int], int]]:
         """Return outer source and port of right packets with the same inner SYN."""
-        one = np.array([suspect])
-        (key,) = connection_keys({n: self.suspects[n][one] for n in CONNECTION_COLUMNS})
+        key = self._connection_of(suspect)
         seq, flags = (int(self.suspects[n][suspect]) for n in ("tcp_seq", "tcp_flags"))
         return list(self._right_syns.get((key, seq, flags), {}))[:_MAX_TWINS]
 
