@@ -36,6 +36,13 @@ _MAX_ODDS = 1e-4
 _COMMON = 0.05
 #: A contrast between two kinds of packets is believed below this chance.
 MAX_CONTRAST = 1e-3
+#: What cures a mistake of software.
+REMEDIES = (
+    Remedy(
+        "the software that sends these packets",
+        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def by_formula(
     formula: str,
     share: float = MIN_SHARE,
     details: Callable[[Sample, Bool], dict[str, Any]] | None = None,
-    remedies: tuple[Remedy, ...] = (),
+    remedies: tuple[Remedy, ...] = REMEDIES,
     believable: Callable[[Sample, Bool], bool] | None = None,
 ) -> Iterator[Finding]:
     """Yield a finding for each path where a formula explains the wrong checksums.
@@ -148,6 +155,7 @@ def by_formula(
         Of the unexplained checksums, what it has to fit.
     details : callable, optional
         Returns what was recovered, for the evidence.
+    remedies : tuple of Remedy
     believable : callable, optional
         What else has to be true of a `Sample` and what fits in it.
     """

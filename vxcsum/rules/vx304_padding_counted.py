@@ -76,6 +76,7 @@ def find(context: Context) -> Iterator[Finding]:
             "counted in, which it must not be; larger packets are right."
         ),
         details=recovered,
+        remedies=(),
     )
 
 

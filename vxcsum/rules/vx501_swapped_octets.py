@@ -43,7 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.arithmetic import MODULUS, Sample, by_formula, congruent, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +56,6 @@ RULE = Rule(
     "swapped-octets",
     "The two octets of the checksum are swapped",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -78,7 +71,6 @@ def find(context: Context) -> Iterator[Finding]:
             "The field is the right checksum with its two octets exchanged: the software that "
             "wrote it took the byte order of the host for that of the network."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.arithmetic import Sample, by_formula, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 from vxcsum.rules.unexplained import SPORADIC_SHARE
 
 if TYPE_CHECKING:
@@ -60,13 +60,6 @@ RULE = Rule(
     "odd-octet-misplaced",
     "The last octet of odd-length packets was added on the wrong side",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -89,7 +82,6 @@ def find(context: Context) -> Iterator[Finding]:
             "Only packets of odd length are wrong, each by 255 times one octet: the last octet was "
             "added in the low half of its word, where it belongs into the high half."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -45,7 +45,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.arithmetic import Sample, by_formula, congruent, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +58,6 @@ RULE = Rule(
     "field-not-zeroed",
     "The old content of the checksum field was counted in",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -80,7 +73,6 @@ def find(context: Context) -> Iterator[Finding]:
             "The checksum was computed over the packet while the pseudo-header sum that the kernel "
             "leaves in the field was still there, so that sum was counted twice."
         ),
-        remedies=_REMEDIES,
     )
 
 

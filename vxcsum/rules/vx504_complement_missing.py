@@ -43,7 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.arithmetic import Sample, by_formula, congruent, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +56,6 @@ RULE = Rule(
     "complement-missing",
     "The sum was stored without its complement",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -78,7 +71,6 @@ def find(context: Context) -> Iterator[Finding]:
             "The field holds the plain sum: the last step of the computation, taking the "
             "complement, is missing."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.rules.arithmetic import MIN_SHARE, Sample, by_formula, congruent
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 from vxcsum.rules.unexplained import SPORADIC_SHARE
 
 if TYPE_CHECKING:
@@ -59,13 +59,6 @@ RULE = Rule(
     "carries-lost",
     "Carries of the sum were lost",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -87,7 +80,6 @@ def find(context: Context) -> Iterator[Finding]:
             "The residuals are small and positive, as many as a 16-bit sum of such a packet loses "
             "carries: they were dropped where ones-complement addition adds them at the low end."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -43,7 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.arithmetic import Sample, by_formula, congruent, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +58,6 @@ RULE = Rule(
     Severity.ERROR,
 )
 
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
-)
-
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that shows the mistake."""
@@ -77,7 +70,6 @@ def find(context: Context) -> Iterator[Finding]:
         explanation=(
             "The checksum is right for the segment alone: the pseudo-header was not counted in."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -46,7 +46,7 @@ import numpy as np
 
 from vxcsum.checksum.algebra import address_sum
 from vxcsum.rules.arithmetic import Sample, by_formula, congruent, one_in
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,13 +59,6 @@ RULE = Rule(
     "wrong-destination",
     "The pseudo-header was computed with an intermediate destination",
     Severity.ERROR,
-)
-
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
 )
 
 
@@ -81,7 +74,6 @@ def find(context: Context) -> Iterator[Finding]:
             "The checksum was computed with the destination in the IP header. A packet with a "
             "routing header or a source route counts its final destination instead."
         ),
-        remedies=_REMEDIES,
     )
 
 

@@ -54,7 +54,7 @@ from vxcsum.rules.arithmetic import (
     congruent,
     one_in,
 )
-from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.base import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,13 +69,6 @@ RULE = Rule(
     Severity.ERROR,
 )
 
-_REMEDIES = (
-    Remedy(
-        "the software that sends these packets",
-        note="correct how it computes the checksum, or send no outer one (RFC 7348 section 5)",
-    ),
-)
-
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each path that shows the mistake."""
@@ -88,7 +81,6 @@ def find(context: Context) -> Iterator[Finding]:
         explanation=("The checksum is right but for the protocol number in the pseudo-header."),
         share=CONSTANT_SHARE,
         details=recovered,
-        remedies=_REMEDIES,
     )
 
 
