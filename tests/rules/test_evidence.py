@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,9 @@ from support import (
     tunnelled,
 )
 
+import vxcsum
 from vxcsum.rules import evidence as module
-from vxcsum.rules.context import CaptureFacts
+from vxcsum.rules.context import CaptureFacts, Context
 from vxcsum.rules.engine import diagnose as run
 from vxcsum.rules.evidence import Evidence
 
@@ -194,3 +197,17 @@ def test_times_of_a_finding_are_those_of_its_frames() -> None:
     times = table["timestamp"].astype(np.int64)
     assert finding.first_timestamp == times[1]
     assert finding.last_timestamp == times[3]
+
+
+def test_nothing_of_a_diagnosis_outlives_it() -> None:
+    # Whoever analyzes one capture after the other in a notebook must not keep all their tables.
+    captures = Path(__file__).parents[2] / "captures"
+    before = contexts()
+    report = vxcsum.analyze(captures / "kernel" / "u61bug-nat-udpcsum.snd.pcap")
+    assert any(finding.code == "VX102" for finding in report.findings)
+    assert contexts() <= before
+
+
+def contexts() -> set[int]:
+    gc.collect()
+    return {id(thing) for thing in gc.get_objects() if isinstance(thing, Context)}
