@@ -2,103 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-import tempfile
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vxcsum.analysis import analyze as run
+from vxcsum.cli.options import listed, parse_ports, wants_color
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.engine import ENGINES
-from vxcsum.pipeline import DEFAULT_PORTS
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
+from vxcsum.source.whole import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vxcsum.errors import CaptureError
 
 _SEVERITIES = [severity.name.lower() for severity in Severity]
-
-
-def parse_ports(values: Sequence[str]) -> list[int] | None:
-    """Return the VXLAN ports of ``--port`` options; ``+NNNN`` adds to the default set."""
-    if not values:
-        return None
-    ports: list[int] = []
-    added: list[int] = []
-    for value in ",".join(values).split(","):
-        text = value.strip()
-        if not text.removeprefix("+").isascii() or not text.removeprefix("+").isdigit():
-            problem = f"{value!r} is no UDP port: wanted 1 to 65535, or +PORT to add one"
-            raise click.BadParameter(problem, param_hint="--port")
-        (added if text.startswith("+") else ports).append(int(text))
-    return [*(ports or DEFAULT_PORTS), *added]
-
-
-def _prefixes(values: Sequence[str]) -> list[str] | None:
-    return [part for value in values for part in value.split(",") if part.strip()] or None
-
-
-def write_whole(path: str, text: str, inputs: Sequence[str] = ()) -> None:
-    """Write a file that appears whole or not at all; devices and pipes are written to as they are.
-
-    Raises
-    ------
-    VxcsumError
-        The file cannot be written, or is one of the inputs.
-    """
-    # File names that are no UTF-8 reach the report with surrogates.
-    octets = text.encode("utf-8", errors="backslashreplace")
-    try:
-        target = Path(path).resolve() if path else Path(path)
-        if any(
-            Path(name).exists() and target.exists() and target.samefile(name) for name in inputs
-        ):
-            problem = f"cannot write {path}: it is one of the captures"
-            raise VxcsumError(problem)
-        if not path or target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not target.is_file():
-            target.write_bytes(octets)
-            return
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=".vxcsum-", delete=False
-        ) as file:
-            try:
-                file.write(octets)
-                file.close()
-                Path(file.name).chmod(0o666 & ~_umask())
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        problem = f"cannot write {path!r}: {error.strerror or error}"
-        raise VxcsumError(problem) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def wants_color(*, no_color: bool) -> bool:
-    """Tell whether colours are wanted: only on a terminal, and never under NO_COLOR."""
-    return (
-        sys.stdout is not None
-        and sys.stdout.isatty()
-        and not no_color
-        and not os.environ.get("NO_COLOR")
-    )
 
 
 @click.command()
@@ -175,8 +97,8 @@ def analyze(
             list(captures),
             ports=parse_ports(port),
             engine=engine,
-            select=_prefixes(select),
-            ignore=_prefixes(ignore),
+            select=listed(select),
+            ignore=listed(ignore),
             vantage=vantage,
             jobs=jobs,
             pre_nat=[part for value in pre_nat for part in value.split(",")],

@@ -6,6 +6,7 @@ Results go to standard output, messages to standard error. Exit status: 0 nothin
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -13,17 +14,30 @@ from typing import Any
 import click
 
 from vxcsum._version import __version__
-from vxcsum.cli.analyze import analyze
-from vxcsum.cli.rules import rules
 from vxcsum.errors import VxcsumError
 from vxcsum.report.text import printable
 
+#: Commands by name; the module of one, which has a command of the same name, is loaded on use.
+_COMMANDS = {
+    "analyze": "vxcsum.cli.analyze",
+    "rules": "vxcsum.cli.rules",
+}
 _INTERRUPTED = 130  # what shells make of SIGINT
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Group(click.Group):
     """A group whose commands end the way users of other Unix tools expect."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -58,7 +72,3 @@ def _drop_stdout() -> None:
 @click.version_option(__version__, "--version", prog_name="vxcsum")
 def main() -> None:
     """Find wrong checksums in VXLAN captures, name their cause, print the cure."""
-
-
-main.add_command(analyze)
-main.add_command(rules)

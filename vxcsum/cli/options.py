@@ -1,0 +1,44 @@
+"""What several commands share: their options, colours, and the naming of inputs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vxcsum.pipeline import DEFAULT_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parse_ports(values: Sequence[str]) -> list[int] | None:
+    """Return the VXLAN ports of ``--port`` options; ``+NNNN`` adds to the default set."""
+    if not values:
+        return None
+    ports: list[int] = []
+    added: list[int] = []
+    for value in ",".join(values).split(","):
+        text = value.strip()
+        if not text.removeprefix("+").isascii() or not text.removeprefix("+").isdigit():
+            problem = f"{value!r} is no UDP port: wanted 1 to 65535, or +PORT to add one"
+            raise click.BadParameter(problem, param_hint="--port")
+        (added if text.startswith("+") else ports).append(int(text))
+    return [*(ports or DEFAULT_PORTS), *added]
+
+
+def listed(values: Sequence[str]) -> list[str] | None:
+    """Return the parts of repeatable options that also take commas; None where there are none."""
+    return [part for value in values for part in value.split(",") if part.strip()] or None
+
+
+def wants_color(*, no_color: bool) -> bool:
+    """Tell whether colours are wanted: only on a terminal, and never under NO_COLOR."""
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not no_color
+        and not os.environ.get("NO_COLOR")
+    )
