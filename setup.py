@@ -1,4 +1,4 @@
-"""Build the one optional extension; everything else lives in pyproject.toml.
+"""Build the optional extensions; everything else lives in pyproject.toml.
 
 ``VXCSUM_BUILD_KERNEL`` is ``auto`` (build it, or go on without it where that fails), ``require``
 (fail where it cannot be built) or ``skip``.
@@ -25,17 +25,20 @@ CPYTHON = sys.implementation.name == "cpython"
 if MODE not in MODES:
     sys.exit(f"VXCSUM_BUILD_KERNEL is {MODE!r}: wanted one of {', '.join(MODES)}")
 
-KERNEL = Extension(
-    "vxcsum.packet._native",
-    ["vxcsum/packet/native.c"],
-    depends=sorted(map(str, Path("vxcsum/packet").glob("native_*.h"))),
-    define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
-    py_limited_api=STABLE_ABI,
-)
+KERNELS = [
+    Extension(
+        f"vxcsum.{floor}._native",
+        [f"vxcsum/{floor}/native.c"],
+        depends=sorted(map(str, Path("vxcsum", floor).glob("native_*.h"))),
+        define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
+        py_limited_api=STABLE_ABI,
+    )
+    for floor in ("packet", "flow")
+]
 
 
 class BuildKernel(build_ext):
-    """Drop the extension, rather than the installation, when it cannot be compiled."""
+    """Drop the extensions, rather than the installation, when they cannot be compiled."""
 
     def run(self) -> None:
         """Build what can be built."""
@@ -71,7 +74,7 @@ class TagWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[KERNEL] if CPYTHON and MODE != "skip" else [],
+    ext_modules=KERNELS if CPYTHON and MODE != "skip" else [],
     cmdclass={"build_ext": BuildKernel, "bdist_wheel": TagWheel},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

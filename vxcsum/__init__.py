@@ -3,6 +3,7 @@
 ::
 
     report = vxcsum.analyze("node1.pcap")          verdict, findings, counts
+    print(vxcsum.compare("off.pcap", "on.pcap"))   what a change brought, and whether it is safe
     packets = vxcsum.read_packets("node1.pcap")    one row per frame, NumPy columns
     for packets in vxcsum.iter_packets(...):       the same in blocks
 
@@ -14,7 +15,7 @@ The floors of the house, each importing only from those above it: `vxcsum.source
 from __future__ import annotations
 
 from vxcsum._version import __version__
-from vxcsum.analysis import analyze, iter_packets, read_packets
+from vxcsum.analysis import analyze, compare, iter_packets, read_packets
 from vxcsum.checksum.algebra import internet_checksum, ones_complement_sum
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.checksum.table import PacketTable
@@ -44,6 +45,7 @@ __all__ = [
     "VxcsumError",
     "__version__",
     "analyze",
+    "compare",
     "internet_checksum",
     "iter_packets",
     "kernel",

@@ -1,4 +1,4 @@
-"""The functions that users call: `analyze`, `read_packets`, `iter_packets`."""
+"""The functions that users call: `analyze`, `compare`, `read_packets`, `iter_packets`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from vxcsum._version import __version__
 from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.errors import VxcsumError
 from vxcsum.pipeline import Reading
+from vxcsum.report.comparison import Comparison
 from vxcsum.report.report import Report
 from vxcsum.rules.context import CaptureFacts
 from vxcsum.rules.engine import diagnose, selected
@@ -74,7 +75,7 @@ def analyze(
         raise VxcsumError(problem)
     selected(select, ignore)  # a wrong rule is told before the work, not after it
     reading = Reading(source, ports=ports, engine=engine, jobs=jobs, on_error=on_error)
-    evidence = Evidence(reading.ports)
+    evidence = Evidence(reading.ports, reading.engine.NAME)
     for table in reading.tables():
         evidence.update(table)
     facts = [
@@ -92,6 +93,23 @@ def analyze(
         evidence=evidence,
         findings=findings,
     )
+
+
+def compare(before: Any, after: Any, **options: Any) -> Comparison:
+    """Put two captures side by side: corruption, goodput, handshakes, offload.
+
+    Parameters
+    ----------
+    before, after : source
+        As for `analyze`: the same kind of traffic before a change and after it.
+    **options
+        Passed to `analyze`.
+
+    Returns
+    -------
+    Comparison
+    """
+    return Comparison(analyze(before, **options), analyze(after, **options))
 
 
 def iter_packets(

@@ -59,6 +59,13 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
     show_default=True,
     help="Exit with status 1 on findings of this severity or worse.",
 )
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="List N connections in the text: the longest waits, then the most octets.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
 @click.option("--no-progress", is_flag=True, help="Accepted for scripts; nothing to switch off.")
@@ -74,6 +81,7 @@ def analyze(
     engine: str,
     jobs: int | None,
     fail_on: str,
+    top: int,
     *,
     quiet: bool,
     no_color: bool,
@@ -108,7 +116,7 @@ def analyze(
         click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
     if report.captures and not quiet:
         color = output is None and wants_color(no_color=no_color)
-        text = report.to_json() if format_ == "json" else report.to_text(color=color)
+        text = report.to_json() if format_ == "json" else report.to_text(color=color, top=top)
         if output is None:
             click.echo(text, nl=False, color=color)
         else:

@@ -20,6 +20,7 @@ from vxcsum.report.text import printable
 #: Commands by name; the module of one, which has a command of the same name, is loaded on use.
 _COMMANDS = {
     "analyze": "vxcsum.cli.analyze",
+    "compare": "vxcsum.cli.compare",
     "rules": "vxcsum.cli.rules",
 }
 _INTERRUPTED = 130  # what shells make of SIGINT

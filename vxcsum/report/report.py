@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.checksum.status import LAYERS, STATUSES
+from vxcsum.flow.offload import transfers
 from vxcsum.packet.columns import Kind
-from vxcsum.rules.base import Severity, iso_time
+from vxcsum.rules.base import Severity, address_text, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vxcsum.flow.offload import Transfer
+    from vxcsum.flow.table import FlowTable
     from vxcsum.pipeline import CaptureInfo
     from vxcsum.rules.base import Finding
     from vxcsum.rules.evidence import Evidence
 
 SCHEMA = "vxcsum.report/1"
+#: Directions between nodes that the report lists, those with the most octets.
+MAX_TRANSFERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ class Report:
             "fragments": self.evidence.fragments,
         }
 
+    @property
+    def flows(self) -> FlowTable:
+        """The connections, one row each."""
+        return self.evidence.connections.table
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report with the names and the order of the JSON schema."""
         return {
@@ -81,6 +91,10 @@ class Report:
             "frames": self.frames,
             "layers": self.layers,
             "findings": [finding.to_dict() for finding in self.findings],
+            "connections": len(self.flows),
+            "transfers": [
+                _transfer(transfer) for transfer in transfers(self.flows)[:MAX_TRANSFERS]
+            ],
             "limits": self.evidence.limits,
         }
 
@@ -88,11 +102,11 @@ class Report:
         """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
-    def to_text(self, *, color: bool = False) -> str:
-        """Return the report as an operator reads it in a terminal."""
+    def to_text(self, *, color: bool = False, top: int = 0) -> str:
+        """Return the report as an operator reads it in a terminal, with ``top`` connections."""
         from vxcsum.report.text import render  # the text needs Report itself
 
-        return render(self, color=color)
+        return render(self, color=color, top=top)
 
     def __str__(self) -> str:
         """Return the report as text, without colours."""
@@ -116,4 +130,23 @@ def _capture(info: CaptureInfo) -> dict[str, Any]:
         "complete": info.complete,
         "first_timestamp": iso_time(info.first_timestamp),
         "last_timestamp": iso_time(info.last_timestamp),
+    }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "capture": transfer.capture,
+        "kind": transfer.kind.name.lower(),
+        "sender": address_text(transfer.sender),
+        "receiver": address_text(transfer.receiver),
+        "frames": transfer.frames,
+        "payload_bytes": transfer.new_octets,
+        "goodput_bits_per_second": None if transfer.goodput is None else round(transfer.goodput, 1),
+        "largest_segment": transfer.largest_segment,
+        "superframes": transfer.superframes,
+        "partial": transfer.partial,
+        "valid": transfer.valid,
+        "invalid": transfer.invalid,
+        "checksum_offload": transfer.checksum_offload,
+        "segmentation_offload": transfer.segmentation_offload,
     }

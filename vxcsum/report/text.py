@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 WIDTH = 92
 _MAX_LISTED = 8
+_MAX_WAITS = 16
+#: Rules about connections rather than checksums.
+_CONNECTIONS = "VX7"
 _COLORS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
 
@@ -34,7 +37,7 @@ def printable(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
 
 
-def render(report: Report, *, color: bool = False) -> str:
+def render(report: Report, *, color: bool = False, top: int = 0) -> str:
     """Return a report as text.
 
     Parameters
@@ -42,22 +45,35 @@ def render(report: Report, *, color: bool = False) -> str:
     report : Report
     color : bool
         Whether to write ANSI colours.
+    top : int
+        How many connections to list.
     """
     paint = _Paint(color=color)
     lines = [_verdict(report, paint)]
     serious = [f for f in report.findings if f.severity > Severity.INFO]
     notes = [f for f in report.findings if f.severity == Severity.INFO]
+    listed = _connections(report, top, paint) if top else []
     if not serious:
         lines.append(_counts(report))
         lines.append(_one_line(notes) if notes else _where(report))
-        return "\n".join(lines + _limits(report)) + "\n"
+        return "\n".join(lines + listed + _limits(report)) + "\n"
+    told: set[str] = set()
     for finding in serious:
-        lines += ["", *_finding(finding, paint, several=len(report.captures) > 1)]
+        lines += ["", *_finding(finding, paint, told, several=len(report.captures) > 1)]
+        told.add(finding.code)
     if notes:
         lines += ["", paint("Also seen", "1")]
         lines += [f"  {_note(finding)}" for finding in notes]
     lines += ["", paint("Checksums", "1"), *_table(report), _frames(report)]
-    return "\n".join(lines + _limits(report)) + "\n"
+    return "\n".join(lines + listed + _limits(report)) + "\n"
+
+
+def _connections(report: Report, top: int, paint: _Paint) -> list[str]:
+    from vxcsum.report.connections import connection_lines  # only where they are asked for
+
+    shown = min(top, len(report.flows))
+    title = f"Connections, {shown:,} of {len(report.flows):,}"
+    return ["", paint(title, "1"), *(f"  {line}" for line in connection_lines(report.flows, top))]
 
 
 def _where(report: Report) -> str:
@@ -83,15 +99,20 @@ def _names(report: Report) -> str:
 def _verdict(report: Report, paint: _Paint) -> str:
     errors = [f for f in report.findings if f.severity == Severity.ERROR]
     warnings = [f for f in report.findings if f.severity == Severity.WARNING]
+    waits = [f for f in errors if f.code.startswith(_CONNECTIONS)]
+    errors = [f for f in errors if f not in waits]
+    said = ", ".join(dict.fromkeys(f.code for f in waits))
     if errors:
         codes = ", ".join(dict.fromkeys(f.code for f in errors))
         frames = sum(f.frames for f in errors)
         what = f"CORRUPT: {_names(report)}: wrong checksums in {_frames_of(frames)} ({codes})"
-        return paint(what, "1;31")
+        return paint(what + (f", and connections that suffered ({said})" if said else ""), "1;31")
     checked = _checked(report)
     if not checked:
         return f"NOTHING TO VERIFY: no checksum in {_names(report)} could be verified."
     good = f"{_names(report)}: no wrong checksum among {checked:,}"
+    if waits:
+        return paint(f"UNREACHABLE: {good}, but connections that failed ({said})", "1;31")
     wrong = sum(counts["invalid"] for counts in report.layers.values())
     unknown = sum(counts["unverifiable"] for counts in report.layers.values())
     if wrong:
@@ -159,7 +180,7 @@ def _wrap(text: str, indent: int) -> list[str]:
     )
 
 
-def _finding(finding: Finding, paint: _Paint, *, several: bool) -> Iterator[str]:
+def _finding(finding: Finding, paint: _Paint, told: set[str], *, several: bool) -> Iterator[str]:
     color = _COLORS[finding.severity]
     head = f"{finding.code} {finding.rule.name}"
     yield (
@@ -180,7 +201,11 @@ def _finding(finding: Finding, paint: _Paint, *, several: bool) -> Iterator[str]
             first, *rest = _wrap(value, width + 6) or [""]
             yield f"    {name:<{width}}  {first.strip()}"
             yield from rest
-    if finding.remedies:
+    if finding.evidence.get("cause") in told:
+        yield ""
+        yield f"  {paint('What to do', '1')}"
+        yield f"    as for {finding.evidence['cause']}"
+    elif finding.remedies:
         yield ""
         yield f"  {paint('What to do', '1')}"
         for remedy in finding.remedies:
@@ -195,6 +220,8 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
     e = finding.evidence
     if finding.frame_numbers:
         yield "frames", _ranges(finding)
+    if "syn_offsets" in e:
+        yield from _wait(e)
     source = e.get("post_nat_source")
     if source:
         where = f"{source} > {e['destination']}, UDP port {e['destination_port']}, VNI {e['vni']}"
@@ -224,6 +251,21 @@ def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
     for name in ("wrong", "paths", "residuals"):
         if isinstance(e.get(name), dict):
             yield name, ", ".join(f"{key} ({number})" for key, number in e[name].items())
+
+
+def _wait(e: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "connection", f"{e['client']} > {e['server']}"
+    shown = ", ".join(f"{s:.3g}" for s in e["syn_offsets"][:_MAX_WAITS])
+    yield "SYNs at", f"{shown} s ({e['timing']})"
+    if "client_node" in e:
+        ports = ", ".join(str(port) for port in e["outer_source_ports"][:_MAX_WAITS])
+        yield "path", f"{e['client_node']} > {e['server_node']}, VNI {e['vni']}"
+        yield "outer ports", ports
+    for wait in e["waiting"][1:_MAX_LISTED]:
+        yield "also", f"{wait['client']} > {wait['server']}: {wait['delay_seconds']:.3g} s"
+    left = e["waiting_connections"] - _MAX_LISTED
+    if left > 0:
+        yield "", f"and {left:,} more"
 
 
 def _ranges(finding: Finding) -> str:

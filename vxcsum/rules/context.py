@@ -12,6 +12,7 @@ from vxcsum.checksum.algebra import expected_field
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
+from vxcsum.flow.offload import Transfer, transfers
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import (
@@ -25,6 +26,7 @@ from vxcsum.rules.base import (
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP, Path
 from vxcsum.rules.evidence import Evidence, effective_residual, overflow_key, plain_key
 from vxcsum.rules.lookups import Lookups, Network
+from vxcsum.rules.waits import Wait, find_waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +127,9 @@ class Context(Lookups):
         for slot, bit in SLOT_BIT.items():
             open_ |= (self.suspects[f"{slot}_status"] == Status.INVALID) * bit
         self.suspects["open"] = open_
+        #: The errors found so far, and for each suspect the number of the one it is part of, or -1.
+        self.errors: list[Finding] = []
+        self.blame: I64 = np.full(open_.size, -1, np.int64)
 
     def still_open(self, slot: str) -> Bool:
         """Return which suspects have a wrong, unexplained checksum in a slot."""
@@ -226,7 +231,7 @@ class Context(Lookups):
     ) -> Finding:
         """Return a finding about some suspects of one capture."""
         capture = int(self.column("capture", rows)[0])
-        return self.finding_about(
+        finding = self.finding_about(
             rule,
             capture,
             self.column("frame_number", rows),
@@ -237,6 +242,19 @@ class Context(Lookups):
             remedies=remedies,
             severity=severity,
         )
+        if finding.severity == Severity.ERROR:
+            self.blame[rows[self.blame[rows] < 0]] = len(self.errors) - 1
+        return finding
+
+    @cached_property
+    def waits(self) -> list[Wait]:
+        """The connections that waited, once all that is wrong with checksums has been found."""
+        return find_waits(self)
+
+    @cached_property
+    def transfers(self) -> list[Transfer]:
+        """What nodes sent each other over TCP, the most octets first."""
+        return transfers(self.evidence.connections.table)
 
     def finding_about(
         self,
@@ -253,7 +271,7 @@ class Context(Lookups):
     ) -> Finding:
         """Return a finding about frames given by number and time."""
         frames, listed, first, last = place_in_time(numbers, times)
-        return Finding(
+        finding = Finding(
             rule=rule,
             severity=rule.severity if severity is None else severity,
             confidence=confidence,
@@ -268,6 +286,9 @@ class Context(Lookups):
             evidence=evidence,
             remedies=remedies,
         )
+        if finding.severity == Severity.ERROR:
+            self.errors.append(finding)
+        return finding
 
     def counted(
         self,

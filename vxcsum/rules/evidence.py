@@ -13,6 +13,7 @@ import numpy as np
 
 from vxcsum.checksum.algebra import difference
 from vxcsum.checksum.status import Status
+from vxcsum.flow.connections import Connections
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
@@ -129,10 +130,13 @@ class Evidence:
     ----------
     ports : sequence of int
         The UDP ports of VXLAN, to notice packets on them that are none.
+    engine : {"native", "numpy"}
+        The twin that follows connections.
     """
 
-    def __init__(self, ports: Sequence[int] = ()) -> None:
+    def __init__(self, ports: Sequence[int] = (), engine: str = "numpy") -> None:
         self.ports = tuple(ports)
+        self.connections = Connections(engine)
         self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
         self.fragments = 0
@@ -154,6 +158,7 @@ class Evidence:
         if not len(table):
             return
         capture = int(table["capture"][0])
+        self.connections.update(table)
         code = signatures(table)
         self._headers(table)
         self.truncated_frames += int(np.count_nonzero(table["caplen"] < table["origlen"]))
@@ -189,6 +194,7 @@ class Evidence:
             self._remember(address)
         self.suspects.merge(other.suspects)
         self.handshakes.merge(other.handshakes)
+        self.connections.merge(other.connections)
         self.pairs_dropped |= other.pairs_dropped
         self.addresses_dropped |= other.addresses_dropped
 
@@ -212,7 +218,7 @@ class Evidence:
             said.append(f"only the first {MAX_HANDSHAKES:,} TCP handshake packets were kept")
         if self.addresses_dropped:
             said.append(f"only {MAX_ADDRESSES:,} addresses were kept as pre-NAT candidates")
-        return said
+        return said + self.connections.limits
 
     def _paths(self, table: PacketTable, code: U16, capture: int) -> I64:
         """Add the frames to their paths; return the histogram of all of them."""

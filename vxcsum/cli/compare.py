@@ -1,0 +1,59 @@
+"""``vxcsum compare``: before a change and after it."""
+
+from __future__ import annotations
+
+import warnings
+
+import click
+
+from vxcsum.analysis import compare as run
+from vxcsum.cli.options import parse_ports
+from vxcsum.errors import TruncatedCaptureWarning
+from vxcsum.packet.engine import ENGINES
+from vxcsum.report.text import printable
+from vxcsum.rules.vantage import VANTAGES
+from vxcsum.source.whole import write_whole
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option(
+    "--port",
+    multiple=True,
+    metavar="PORT",
+    help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option("--output", "-o", metavar="FILE", help="Write the comparison there.")
+@click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
+def compare(
+    before: str,
+    after: str,
+    port: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    vantage: str,
+    engine: str,
+    jobs: int | None,
+) -> None:
+    """Put two captures side by side: corruption, offload, throughput, connection delay.
+
+    BEFORE and AFTER hold the same kind of traffic, before a change and after it.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TruncatedCaptureWarning)
+        comparison = run(
+            before, after, ports=parse_ports(port), vantage=vantage, engine=engine, jobs=jobs
+        )
+    for warning in caught:
+        click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
+    text = comparison.to_json() if format_ == "json" else comparison.to_text()
+    if output in (None, "-"):
+        click.echo(text, nl=False)
+    else:
+        write_whole(str(output), text, [before, after])

@@ -1,0 +1,13 @@
+from vxcsum.packet.columns import AnyArray, Columns
+
+def follow(
+    columns: Columns,
+    rows: int,
+    connections: AnyArray,
+    slots: AnyArray,
+    segments: AnyArray,
+    syn_row: AnyArray,
+    syn_connection: AnyArray,
+    count: int,
+    /,
+) -> tuple[int, int, int]: ...

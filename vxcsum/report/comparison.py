@@ -1,0 +1,281 @@
+"""Comparison: two captures of the same kind of traffic side by side, before a change and after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.flow.offload import transfers
+from vxcsum.flow.records import ABSENT_TIME
+from vxcsum.packet.columns import Kind
+from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.report.text import printable
+from vxcsum.rules.base import Severity, address_text
+
+if TYPE_CHECKING:
+    from vxcsum.flow.offload import Transfer
+    from vxcsum.report.report import Report
+
+SCHEMA = "vxcsum.compare/1"
+
+#: Name in the document, what it is called in the text, how it is written.
+_ROWS = (
+    ("frames", "frames", "count"),
+    ("duration_seconds", "duration", "seconds"),
+    ("goodput_bits_per_second", "goodput, busiest direction", "bits"),
+    ("segment_bytes_median", "median TCP segment", "octets"),
+    ("superframes", "superframes", "count"),
+    ("partial_share", "unfinished TCP checksums", "share"),
+    ("retransmissions", "retransmissions", "count"),
+    ("retransmission_share", "  of the TCP segments", "share"),
+    ("connections", "TCP connections", "count"),
+    ("handshake_seconds_median", "median handshake", "seconds"),
+    ("handshake_seconds_longest", "longest handshake", "seconds"),
+)
+
+
+_OFFLOADS = ("checksum_offload", "segmentation_offload")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of `vxcsum.compare`.
+
+    Attributes
+    ----------
+    before, after : Report
+    """
+
+    before: Report
+    after: Report
+
+    @cached_property
+    def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is compared, of each side."""
+        (before, one), (after, other) = _side(self.before), _side(self.after)
+        # What one capture shows of its sender, the other would show as well, taken at that place.
+        for name in _OFFLOADS:
+            for here, there, transfer in ((before, after, one), (after, before, other)):
+                if there[name] and here[name] is None and transfer is not None and transfer.bulk:
+                    here[name] = False
+        return before, after
+
+    @property
+    def ratio(self) -> dict[str, float | None]:
+        """What comes after, divided by what was before; None where that is nothing."""
+        before, after = self.sides
+        return {
+            name: round(after[name] / before[name], 6)
+            if before[name] and after[name] is not None
+            else None
+            for name, _, _ in _ROWS
+        }
+
+    @property
+    def new_errors(self) -> list[str]:
+        """Rules that found errors after, and none before."""
+        old, new = (
+            {f.code for f in r.findings if f.severity == Severity.ERROR} for r in self._both
+        )
+        return sorted(new - old)
+
+    @property
+    def _both(self) -> tuple[Report, Report]:
+        return self.before, self.after
+
+    @property
+    def verdict(self) -> str:
+        """Whether the change is safe, and what it brings, in a sentence or two."""
+        errors = sorted({f.code for f in self.after.findings if f.severity == Severity.ERROR})
+        if self.new_errors:
+            safe = f"NOT SAFE: after the change there is {', '.join(self.new_errors)}."
+        elif errors:
+            safe = f"NOT CURED: {', '.join(errors)} before and after."
+        elif not self.before.ok:
+            safe = "CURED: what was wrong before is gone."
+        else:
+            safe = "NO CORRUPTION in either capture."
+        speed = self.ratio["goodput_bits_per_second"]
+        if speed is None:
+            return safe
+        return f"{safe} Goodput is {speed:.2f} times what it was."
+
+    @property
+    def notes(self) -> list[str]:
+        """How captures that differ were made comparable, and what cannot be."""
+        said = []
+        before, after = self.sides
+        lengths = before["duration_seconds"], after["duration_seconds"]
+        if min(lengths) > 0 and not 0.9 < lengths[1] / lengths[0] < 1.1:
+            said.append(
+                "the captures last differently long: goodput and shares are comparable, counts of "
+                "frames, retransmissions and connections are not"
+            )
+        if any(report.frames["truncated"] for report in self._both):
+            said.append(
+                "frames were cut short (snaplen): sizes are taken from IP headers and unfinished "
+                "checksums told from headers alone, so these are comparable; other checksums of "
+                "such frames are not verified"
+            )
+        if any({before[name], after[name]} == {True, False} for name in _OFFLOADS):
+            said.append(
+                "that offload was off is told from the other capture, which shows it: this holds "
+                "if both were taken at the same place"
+            )
+        kinds = [_kind(report) for report in self._both]
+        if kinds[0] != kinds[1]:
+            said.append("one capture has VXLAN frames and the other has none: different places")
+        said += [f"{n}: {limit}" for n, r in self._named for limit in r.evidence.limits]
+        return said
+
+    @property
+    def _named(self) -> tuple[tuple[str, Report], tuple[str, Report]]:
+        return ("before", self.before), ("after", self.after)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison with the names and the order of the JSON schema."""
+        before, after = self.sides
+        return {
+            "schema": SCHEMA,
+            "before": before,
+            "after": after,
+            "ratio": self.ratio,
+            "verdict": self.verdict,
+            "notes": self.notes,
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as a JSON document."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def to_text(self) -> str:
+        """Return the comparison as an operator reads it in a terminal."""
+        before, after = self.sides
+        ratio = self.ratio
+        names = [printable(", ".join(i.name for i in r.captures)) for r in self._both]
+        lines = [self.verdict, "", f"before  {names[0]}", f"after   {names[1]}", ""]
+        rows = [("", "before", "after", "ratio")]
+        for name, title, form in _ROWS:
+            times = ratio[name]
+            rows.append(
+                (
+                    title,
+                    _written(before[name], form),
+                    _written(after[name], form),
+                    "" if times is None else f"{times:.2f}",
+                )
+            )
+        rows += [
+            (side.replace("_", " "), _known(before[side]), _known(after[side]), "")
+            for side in _OFFLOADS
+        ]
+        codes = sorted({*before["findings"], *after["findings"]})
+        for code in codes:
+            counts = before["findings"].get(code, 0), after["findings"].get(code, 0)
+            rows.append((f"{code} frames", f"{counts[0]:,}", f"{counts[1]:,}", ""))
+        first = max(len(row[0]) for row in rows)
+        widths = [max(len(row[n]) for row in rows) for n in (1, 2, 3)]
+        for row in rows:
+            cells = (f"{c:>{w}}" for c, w in zip(row[1:], widths, strict=True))
+            lines.append(f"{row[0]:<{first}}  {'  '.join(cells)}".rstrip())
+        lines += ["", *(f"Note: {note}." for note in self.notes)] if self.notes else []
+        return "\n".join(lines) + "\n"
+
+    def __str__(self) -> str:
+        """Return the comparison as text."""
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<Comparison: {self.verdict}>"
+
+
+def _kind(report: Report) -> Kind:
+    return Kind.VXLAN if report.frames["vxlan"] else Kind.PLAIN
+
+
+def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
+    """Return what is compared, and the busiest direction."""
+    flows = report.flows
+    tcp = flows[flows.field("protocol") == IPPROTO_TCP]
+    tcp = tcp[tcp.field("kind") == _kind(report)]
+    sent, syns = tcp.field("from"), tcp.field("syns").astype(np.int64)
+    frames = int(sent["frames"].sum())
+    again = int(sent["repeated_frames"].sum()) + int(np.maximum(syns - 1, 0).sum())
+    begun = tcp.field("established") != ABSENT_TIME
+    waited = (tcp.field("established") - tcp.field("first"))[begun] / 1e9
+    moved = [t for t in transfers(tcp) if t.octets]
+    busiest = moved[0] if moved else None
+    found: dict[str, int] = {}
+    for finding in report.findings:
+        found[finding.code] = found.get(finding.code, 0) + finding.frames
+    said = {
+        "frames": report.frames["total"],
+        "duration_seconds": _duration(report),
+        "goodput_bits_per_second": None
+        if busiest is None or busiest.goodput is None
+        else round(busiest.goodput, 1),
+        "segment_bytes_median": _median(report.evidence.connections.segments),
+        "superframes": int(sent["superframes"].sum()),
+        "partial_share": round(int(sent["partial"].sum()) / frames, 6) if frames else None,
+        "retransmissions": again,
+        "retransmission_share": round(again / frames, 6) if frames else None,
+        "connections": len(tcp),
+        "handshake_seconds_median": round(float(np.median(waited)), 9) if waited.size else None,
+        "handshake_seconds_longest": round(float(waited.max()), 9) if waited.size else None,
+        "checksum_offload": None if busiest is None else busiest.checksum_offload,
+        "segmentation_offload": None if busiest is None else busiest.segmentation_offload,
+        "busiest_direction": None if busiest is None else _direction(busiest),
+        "findings": dict(sorted(found.items())),
+    }
+    return said, busiest
+
+
+def _direction(transfer: Transfer) -> dict[str, str]:
+    return {
+        "sender_node": address_text(transfer.sender),
+        "receiver_node": address_text(transfer.receiver),
+    }
+
+
+def _duration(report: Report) -> float:
+    times = [(i.first_timestamp, i.last_timestamp) for i in report.captures]
+    spans = [last - first for first, last in times if first is not None and last is not None]
+    return round(sum(spans) / 1e9, 9)
+
+
+def _median(segments: np.ndarray[Any, Any]) -> int | None:
+    """Return the lower median of a histogram."""
+    total = np.cumsum(segments)
+    if not total[-1]:
+        return None
+    return int(np.searchsorted(total, (int(total[-1]) + 1) // 2))
+
+
+def _known(value: bool | None) -> str:  # noqa: FBT001 - a value to be written
+    return "cannot be seen" if value is None else "on" if value else "off"
+
+
+def _written(value: float | None, form: str) -> str:
+    if value is None:
+        return "-"
+    if form == "count":
+        return f"{value:,.0f}"
+    if form == "share":
+        return f"{value:.1%}"
+    if form == "octets":
+        return f"{value:,.0f} B"
+    if form == "bits":
+        return _scaled(value, (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3), ("bit/s", 1)))
+    return _scaled(value, (("s", 1), ("ms", 1e-3), ("us", 1e-6)))
+
+
+def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    for unit, size in units:
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / units[-1][1]:.3g} {units[-1][0]}"

@@ -1,0 +1,302 @@
+"""Who waited for a connection, for how long, and whether a wrong checksum was the cause."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vxcsum.checksum.grouping import group_labels, grouped
+from vxcsum.flow.table import FlowState
+from vxcsum.packet.columns import Kind
+from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.rules.base import Severity, address_text
+from vxcsum.rules.connections import connection_keys, endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vxcsum.flow.table import FlowTable
+    from vxcsum.packet.columns import I64, AnyArray
+    from vxcsum.rules.base import Finding
+    from vxcsum.rules.context import Context
+
+#: Connections that are looked at one by one.
+MAX_WAITS = 50_000
+#: A finding lists at most this many connections.
+MAX_LISTED = 20
+#: Of the attempts that failed, a cause has to explain this share.
+_MIN_SHARE = 0.5
+#: Pauses that differ by less than this factor count as the same.
+_SAME_PAUSE = 1.3
+_SYN, _ACK = np.uint8(0x02), np.uint8(0x10)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A connection whose SYN had to be repeated."""
+
+    capture: int
+    kind: Kind
+    nodes: tuple[str, str] | None  # outer addresses of client and server
+    vni: int
+    client: str
+    server: str
+    times: tuple[int, ...]  # ns, of the SYNs until it was established
+    frames: tuple[int, ...]
+    outer_ports: tuple[int, ...]
+    established: int | None
+    refused: bool
+    answered: bool
+    cause: Finding | None
+    covered: int  # failed attempts with a wrong checksum
+
+    @property
+    def failed(self) -> int:
+        """SYNs that brought nothing."""
+        return len(self.times) - (self.established is not None)
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the first SYN until established, or to the last SYN."""
+        end = self.times[-1] if self.established is None else self.established
+        return round((end - self.times[0]) / 1e9, 6)
+
+    @property
+    def offsets(self) -> list[float]:
+        """Seconds of the SYNs after the first."""
+        return [round((time - self.times[0]) / 1e9, 6) for time in self.times]
+
+    @property
+    def port_changed(self) -> bool:
+        """Whether all that failed had one outer source port, and what got through another one."""
+        failed = set(self.outer_ports[: self.failed])
+        return (
+            self.nodes is not None
+            and self.established is not None
+            and self.failed > 1
+            and len(failed) == 1
+            and self.outer_ports[-1] not in failed
+        )
+
+    @property
+    def timing(self) -> str:
+        """How the pauses between SYNs grow."""
+        pauses = [b - a for a, b in pairwise(self.times)]
+        steps = [b / a for a, b in pairwise(pauses) if a > 0]
+        even = 0
+        while even < len(steps) and 1 / _SAME_PAUSE < steps[even] < _SAME_PAUSE:
+            even += 1
+        rest = steps[even:]
+        doubling = all(2 / _SAME_PAUSE < step < 2 * _SAME_PAUSE for step in rest)
+        if not steps or not doubling:
+            return "irregular" if steps else "one repetition"
+        if even and rest:
+            return "linear, then exponential backoff"
+        return "linear backoff" if even else "exponential backoff"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the report says of it."""
+        return {
+            "client": self.client,
+            "server": self.server,
+            "delay_seconds": self.delay,
+            "syn_offsets": self.offsets,
+            "cause": None if self.cause is None else self.cause.code,
+        }
+
+
+def find_waits(context: Context) -> list[Wait]:
+    """Return the connections whose SYN was repeated, each once, in the order of their first SYN.
+
+    The same connection seen at several interfaces is told from where it is seen inside VXLAN.
+    """
+    flows = context.evidence.connections.table
+    rows = np.flatnonzero((flows.field("begun") == 1) & (flows.field("syns") > 1))[:MAX_WAITS]
+    if not rows.size:
+        return []
+    some = flows[rows]
+    ends = (some.field(name) for name in ("capture", "address", "port", "isn"))
+    labels = group_labels(*(column.reshape(rows.size, -1) for column in ends))
+    syns = context.evidence.connections.syns
+    syns = syns[np.argsort(syns["connection"], kind="stable")]
+    errors = _Errors(context)
+    return [_wait(some, rows, members, syns, errors) for members in grouped(labels)]
+
+
+def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Errors) -> Wait:
+    kinds, losses = some.field("kind")[members], some.field("lost_syns")[members]
+    best = int(members[np.lexsort((members, -losses.astype(np.int64), kinds != Kind.VXLAN))[0]])
+    states = {FlowState(state) for state in some[members]["state"].tolist()}
+    ends = some.field("established")[members]
+    ends = ends[ends != np.iinfo(np.int64).min]
+    established = int(ends.min()) if ends.size else None
+
+    mine = slice(*np.searchsorted(syns["connection"], [rows[best], rows[best] + 1]).tolist())
+    times = [int(some.field("first")[best]), *syns["timestamp"][mine].tolist()]
+    frames = [int(some.field("first_frame")[best]), *syns["frame_number"][mine].tolist()]
+    ports = [int(some.field("outer_sport")[best]), *syns["outer_sport"][mine].tolist()]
+    count = len(times)
+    if established is not None:
+        count = max(1, sum(time <= established for time in times))
+    vxlan = kinds[members.tolist().index(best)] == Kind.VXLAN
+    one = some[best]
+    nodes = tuple(address_text(one.field(name)[0]) for name in ("outer_src", "outer_dst"))
+    address, port = one.field("address")[0], one.field("port")[0]
+    failed = count - (established is not None)
+    attempts = list(zip(times[:failed], frames[:failed], strict=True))
+    cause, covered = errors.cause_of(one, attempts, established)
+    return Wait(
+        capture=int(one.field("capture")[0]),
+        kind=Kind.VXLAN if vxlan else Kind.PLAIN,
+        nodes=(nodes[0], nodes[1]) if vxlan else None,
+        vni=int(one.field("vni")[0]),
+        client=endpoint(address[0], port[0]),
+        server=endpoint(address[1], port[1]),
+        times=tuple(times[:count]),
+        frames=tuple(frames[:count]),
+        outer_ports=tuple(ports[:count]),
+        established=established,
+        refused=FlowState.REFUSED in states,
+        answered=bool(one.field("syn_acks")[0]),
+        cause=cause,
+        covered=covered,
+    )
+
+
+class _Errors:
+    """What is wrong with the frames of handshakes."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        s = context.suspects
+        rows = np.flatnonzero(
+            (context.blame >= 0)
+            & (s["inner_protocol"] == IPPROTO_TCP)
+            & ((s["tcp_flags"] & _SYN) != 0)
+        )
+        answers = (s["tcp_flags"][rows] & _ACK) != 0
+        columns: dict[str, AnyArray] = {"capture": s["capture"][rows]}
+        for one, other in (("inner_src", "inner_dst"), ("inner_sport", "inner_dport")):
+            here, there = s[one][rows], s[other][rows]
+            turned = answers[:, None] if here.ndim == 2 else answers
+            columns[one], columns[other] = np.where(turned, (there, here), (here, there))
+        #: Suspects with SYN that an error explains, by connection from client to server.
+        self._suspects: dict[bytes, list[int]] = {}
+        for row, key in zip(rows.tolist(), connection_keys(columns), strict=True):
+            self._suspects.setdefault(key, []).append(row)
+        #: Errors by the frames they list: not all of these have a checksum that is invalid.
+        self._named = {
+            (error.capture, frame): number
+            for number, error in enumerate(context.errors)
+            for frame in error.frame_numbers
+        }
+
+    def cause_of(
+        self, one: FlowTable, attempts: Sequence[tuple[int, int]], established: int | None
+    ) -> tuple[Finding | None, int]:
+        """Return what explains most of the failed attempts, and how many of them it explains.
+
+        An attempt, given by time and frame number, failed for a wrong checksum if an error is about
+        its SYN, or about a SYN-ACK before the next one.
+        """
+        context, explained = self._context, dict[int, int]()
+        ends = one.field("address")[0], one.field("port")[0]
+        capture = one.field("capture")
+        (key,) = connection_keys(
+            {
+                "capture": capture,
+                "inner_src": ends[0][:1],
+                "inner_dst": ends[0][1:],
+                "inner_sport": ends[1][:1],
+                "inner_dport": ends[1][1:],
+            }
+        )
+        starts = [time for time, _ in attempts]
+        for row in self._suspects.get(key, []):
+            time = int(context.suspects["timestamp"][row].astype(np.int64))
+            which = bisect_right(starts, time) - 1
+            if which >= 0 and (established is None or time < established):
+                explained.setdefault(which, int(context.blame[row]))
+        name = context.captures[int(capture[0])].name
+        for which, (_, frame) in enumerate(attempts):
+            if (name, frame) in self._named:
+                explained.setdefault(which, self._named[name, frame])
+        if not explained or len(explained) < _MIN_SHARE * len(attempts):
+            return None, 0
+        error, _ = Counter(explained.values()).most_common(1)[0]
+        return context.errors[error], len(explained)
+
+
+def by_place(waits: Sequence[Wait]) -> list[list[Wait]]:
+    """Return waits by capture, pair of nodes and cause, the longest of each group first."""
+    groups: dict[tuple[Any, ...], list[Wait]] = {}
+    for wait in waits:
+        cause = None if wait.cause is None else wait.cause.code
+        groups.setdefault((wait.capture, wait.nodes, cause), []).append(wait)
+    return [sorted(group, key=lambda wait: -wait.delay) for group in groups.values()]
+
+
+def severity_of(group: Sequence[Wait], usual: Severity) -> Severity:
+    """Return the severity of waits: an error where an error caused them."""
+    return usual if group[0].cause is None else Severity.ERROR
+
+
+def evidence_of(group: Sequence[Wait]) -> dict[str, Any]:
+    """Return what is known of the longest wait, and a list of the others."""
+    longest = group[0]
+    out = longest.to_dict()
+    out |= {
+        "failed_attempts": longest.failed,
+        "failed_with_wrong_checksum": longest.covered,
+        "timing": longest.timing,
+        "waiting_connections": len(group),
+        "waiting": [wait.to_dict() for wait in group[:MAX_LISTED]],
+    }
+    if longest.nodes is not None:
+        out |= {
+            "client_node": longest.nodes[0],
+            "server_node": longest.nodes[1],
+            "vni": longest.vni,
+            "outer_source_ports": list(longest.outer_ports),
+            "conntrack_expiry": longest.port_changed,
+        }
+    return out
+
+
+def numbers_of(group: Sequence[Wait]) -> tuple[I64, AnyArray]:
+    """Return frame numbers and times of the SYNs."""
+    frames = np.array([frame for wait in group for frame in wait.frames], np.int64)
+    times = np.array([time for wait in group for time in wait.times], np.int64)
+    return frames, times.view("M8[ns]")
+
+
+def why(wait: Wait) -> str:
+    """Say in a sentence or two what kept the SYNs from being answered."""
+    if wait.cause is not None:
+        said = (
+            f"{wait.covered} of the {wait.failed} attempts that failed had a wrong checksum: "
+            f"{wait.cause.code} {wait.cause.rule.name} is the cause."
+        )
+        if wait.port_changed:
+            said += (
+                f" All of them left from outer source port {wait.outer_ports[0]}, and the one "
+                f"that got through from {wait.outer_ports[-1]}: the NAT mapping had expired in "
+                "conntrack."
+            )
+        elif len(set(wait.outer_ports)) > 1:
+            said += " The outer source port changed on the way, which makes a new NAT mapping."
+        return said
+    if wait.kind == Kind.PLAIN:
+        return (
+            "No wrong checksum is seen in them; what the tunnel makes of them is not in this "
+            "capture, so capture on the underlay device as well."
+        )
+    return (
+        "No wrong checksum is seen in them: they were lost, filtered, or answered late. Checksums "
+        "are not the cause as far as this capture shows."
+    )
