@@ -38,7 +38,7 @@ def analyze(
 
     Parameters
     ----------
-    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    source : path, glob, directory, "-", URL, bytes, binary file, packets, or a list of them
     ports : collection of int, optional
         UDP destination ports of VXLAN; the default set where None.
     engine : {"auto", "native", "numpy"}

@@ -78,7 +78,7 @@ class Reading:
 
     Parameters
     ----------
-    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    source : path, glob, directory, "-", URL, bytes, binary file, packets, or a list of them
     ports : collection of int, optional
         UDP destination ports of VXLAN.
     engine : {"auto", "native", "numpy"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.rules.base import Severity, iso_time
+from vxcsum.tabular.words import printable as printable  # belongs to every text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,6 @@ class _Paint:
 
     def __call__(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
-
-
-def printable(text: str) -> str:
-    """Return text without control characters: names come from captures and directories."""
-    return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
 
 
 def render(report: Report, *, color: bool = False) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vxcsum import _optional
 from vxcsum.errors import CaptureError
 
+from .packets import packets_of
 from .stream import MemoryReader, OctetStream, reason_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class StreamIterator:
             source, from_directory = self._waiting.popleft()
             if isinstance(source, CaptureError):
                 raise source
+            packets = packets_of(source)
+            if packets is not None:
+                return OctetStream(packets, packets.name, owned=False)
             if isinstance(source, (list, tuple)):
                 self._next_are([(each, False) for each in source])
             elif isinstance(source, (bytes, bytearray, memoryview)):
@@ -64,7 +68,7 @@ class StreamIterator:
                 return source.open()
             elif not isinstance(source, (str, os.PathLike)):
                 raise CaptureError(
-                    "an input is a path, a URL, octets or a binary file",
+                    "an input is a path, a URL, octets, a binary file or packets",
                     name=f"<{type(source).__name__}>",
                 )
             elif os.path.isdir(source):  # noqa: PTH112 - a str stays as its user wrote it
@@ -87,10 +91,11 @@ def open_streams(source: Source) -> StreamIterator:
 
     Parameters
     ----------
-    source : str, path, bytes, bytearray, memoryview, binary file, or a list of these
+    source : str, path, bytes, bytearray, memoryview, binary file, packets, or a list of these
         A path; a glob (``**`` included) which is no existing path; a directory, for every
         regular file below it in sorted order; ``-`` for the standard input; a URL with
-        ``://`` (fsspec); octets themselves; an open binary file, which is not closed here.
+        ``://`` (fsspec); octets themselves; an open binary file, which is not closed here;
+        packets of scapy, or pairs of time and octets as dpkt gives them.
 
     Returns
     -------

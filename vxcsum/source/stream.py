@@ -205,6 +205,8 @@ class OctetStream:
         try:
             while (found := self._read(view)) is None:
                 time.sleep(_IDLE_SECONDS)  # a non-blocking descriptor without octets for now
+        except CaptureError:
+            raise
         except Exception as error:  # file objects of any kind, each with errors of its own
             self._damage = f"cannot be read: {reason_of(error)}"
             return 0
