@@ -4,39 +4,85 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vxcsum.analysis import analyze as run
+from vxcsum.checksum.table import PacketTable, concatenate
+from vxcsum.cli.completion import complete_file, complete_rules
 from vxcsum.cli.options import listed, parse_ports, wants_color
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.engine import ENGINES
+from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import write_whole
+from vxcsum.source.whole import whole_file, write_whole
+from vxcsum.tabular.export import TableFile, format_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vxcsum.errors import CaptureError
+
+
+@contextmanager
+def _table_file(path: str, captures: tuple[str, ...], output: str | None) -> Iterator[TableFile]:
+    """Open what ``--packets`` names; all that can be wrong with it is told before the work."""
+    format_ = format_of(path)
+    if output is not None and Path(path).resolve() == Path(output).resolve():
+        problem = f"--packets and --output are the same file, {path!r}"
+        raise VxcsumError(problem)
+    conversion = PacketTable.conversion(concatenate([]))
+    with whole_file(path, captures) as file, TableFile(file, format_, conversion) as table:
+        yield table
+
 
 _SEVERITIES = [severity.name.lower() for severity in Severity]
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument(
+    "captures", nargs=-1, required=True, metavar="CAPTURE...", shell_complete=complete_file
+)
 @click.option(
     "--port",
     multiple=True,
     metavar="PORT",
     help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
 )
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the report there.",
 )
-@click.option("--output", "-o", metavar="FILE", help="Write the report there.")
-@click.option("--select", multiple=True, metavar="RULES", help="Only these rules, by prefix.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Without these rules, by prefix.")
+@click.option(
+    "--packets",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write a table of all frames there: a name that ends in .parquet, .arrow or .csv.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULES",
+    shell_complete=complete_rules,
+    help="Only these rules, by prefix.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULES",
+    shell_complete=complete_rules,
+    help="Without these rules, by prefix.",
+)
 @click.option(
     "--pre-nat",
     multiple=True,
@@ -61,12 +107,13 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
 )
 @click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
-@click.option("--no-progress", is_flag=True, help="Accepted for scripts; nothing to switch off.")
+@click.option("--no-progress", is_flag=True, help="No progress on a terminal.")
 def analyze(
     captures: tuple[str, ...],
     port: tuple[str, ...],
     format_: str,
     output: str | None,
+    packets: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     pre_nat: tuple[str, ...],
@@ -91,8 +138,13 @@ def analyze(
         failed.append(error)
         click.echo(f"vxcsum: {printable(str(error))}", err=True)
 
-    with warnings.catch_warnings(record=True) as caught:
+    with ExitStack() as stack:
+        caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", TruncatedCaptureWarning)
+        on_table = None
+        if packets is not None:
+            on_table = stack.enter_context(_table_file(packets, captures, output)).write
+        progress = stack.enter_context(ProgressLine(wanted=not no_progress))
         report = run(
             list(captures),
             ports=parse_ports(port),
@@ -103,21 +155,25 @@ def analyze(
             jobs=jobs,
             pre_nat=[part for value in pre_nat for part in value.split(",")],
             on_error=tell,
+            on_table=on_table,
+            on_start=progress.watch,
         )
+        if not report.captures:  # inside, so that no table appears
+            if failed:
+                sys.exit(2)
+            problem = "no capture found in " + ", ".join(printable(name) for name in captures)
+            raise VxcsumError(problem)
     for warning in caught:
         click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
-    if report.captures and not quiet:
+    if not quiet:
         color = output is None and wants_color(no_color=no_color)
-        text = report.to_json() if format_ == "json" else report.to_text(color=color)
+        text = render(report, format_, color=color)
         if output is None:
             click.echo(text, nl=False, color=color)
         else:
             write_whole(output, text, captures)
     if failed:
         sys.exit(2)
-    if not report.captures:
-        problem = "no capture found in " + ", ".join(printable(name) for name in captures)
-        raise VxcsumError(problem)
     worst = report.worst
     if fail_on != "never" and worst is not None and worst >= Severity[fail_on.upper()]:
         sys.exit(1)

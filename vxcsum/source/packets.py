@@ -1,7 +1,7 @@
 """Packets that are objects already, of scapy and dpkt, as the octets of a pcapng.
 
-So everything that reads captures reads them, too. Neither library is imported: a packet of scapy
-tells by its class where it comes from.
+So everything that reads captures reads them, too. Neither library is imported: where a packet of
+scapy exists, scapy is loaded.
 
 Sources
 -------
@@ -11,7 +11,6 @@ Block".
 
 from __future__ import annotations
 
-import functools
 import operator
 import struct
 import sys
@@ -49,7 +48,7 @@ def packets_of(source: Any) -> PacketReader | None:
         A scapy packet; a list that begins with one, or with a pair of time and octets; any other
         iterable, such as a scapy ``PacketList``, a ``dpkt.pcap.Reader`` or a generator.
     """
-    if _is_scapy(type(source)):
+    if _is_scapy(source):
         return PacketReader([source])
     if isinstance(source, (list, tuple)):
         return PacketReader(source) if source and _is_packet(source[0]) else None
@@ -123,9 +122,9 @@ def _option(code: int, value: bytes) -> bytes:
     return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
-@functools.cache
-def _is_scapy(kind: type) -> bool:
-    return any((c.__module__, c.__name__) == ("scapy.packet", "Packet") for c in kind.__mro__)
+def _is_scapy(packet: Any) -> bool:
+    scapy = sys.modules.get("scapy.packet")
+    return scapy is not None and isinstance(packet, scapy.Packet)
 
 
 def _is_pair(packet: Any) -> bool:
@@ -138,11 +137,11 @@ def _is_pair(packet: Any) -> bool:
 
 
 def _is_packet(packet: Any) -> bool:
-    return _is_scapy(type(packet)) or _is_pair(packet)
+    return _is_scapy(packet) or _is_pair(packet)
 
 
 def _told(packet: Any, number: int, linktype: int) -> _Packet:
-    if _is_scapy(type(packet)):
+    if _is_scapy(packet):
         return _of_scapy(packet, number)
     if _is_pair(packet):
         octets = bytes(packet[1])
@@ -152,7 +151,7 @@ def _told(packet: Any, number: int, linktype: int) -> _Packet:
 
 def _of_scapy(packet: Any, number: int) -> _Packet:
     name = type(packet).__name__
-    # scapy is loaded where a packet of it exists, and knows which classes are link layers.
+    # scapy knows which classes are link layers
     linktype = sys.modules["scapy.config"].conf.l2types.layer2num.get(type(packet))
     if linktype is None:
         problem = f"packet {number} begins with {name}: wanted a link or IP layer, such as Ether"

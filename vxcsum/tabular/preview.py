@@ -74,7 +74,7 @@ def html_table(
     """
     out = [
         f'<table style="{TABLE_STYLE}">',
-        f"<caption>{escaped(caption)}</caption>",
+        f'<caption style="text-align:left">{escaped(caption)}</caption>',
         "<thead><tr>",
     ]
     out += [f'<th scope="col" style="{CELL_STYLE}">{escaped(name)}</th>' for name in names]
