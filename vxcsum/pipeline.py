@@ -122,8 +122,9 @@ class Reading:
         self._block_octets = block_octets
         self._on_error = on_error
         self._streams: StreamIterator | None = None
-        # the stream that is read, and octets read before it; one attribute, as threads look at it
-        self._at: tuple[OctetStream | None, int] = (None, 0)
+        # the stream that is read, its size, and octets read before it: one attribute, as other
+        # threads look at it
+        self._at: tuple[OctetStream, int | None, int] | None = None
         self._is_port: Bool = np.zeros(65536, np.bool_)
         self._is_port[list(self.ports)] = True
 
@@ -138,7 +139,7 @@ class Reading:
                 continue
             if stream is None:
                 return
-            self._at = (stream, self.position.octets)
+            self._at = (stream, stream.size, self.position.octets)
             with stream:
                 try:
                     reader = open_capture(
@@ -155,13 +156,13 @@ class Reading:
     @property
     def position(self) -> Position:
         """How far `tables` has come; may be asked for in another thread."""
-        (stream, before), streams = self._at, self._streams
-        if stream is None or streams is None:
+        at, streams = self._at, self._streams
+        if at is None or streams is None:
             return Position("", 0, None)
+        stream, size, before = at
         octets = before + stream.octets_stored
-        left, size = streams.octets_waiting, stream.size
-        known = left is not None and size is not None
-        total = max(before + (size or 0) + (left or 0), octets) if known else None
+        left = streams.octets_waiting
+        total = None if size is None or left is None else max(before + size + left, octets)
         return Position(stream.name, octets, total)
 
     def _failed(self, error: CaptureError) -> None:

@@ -9,7 +9,6 @@ from vxcsum.rules.engine import CATALOGUE
 
 _SHELLS = ("bash", "zsh", "fish")
 _PROGRAM = "vxcsum"
-_VARIABLE = "_VXCSUM_COMPLETE"
 
 
 def complete_file(
@@ -43,7 +42,9 @@ def completion(context: click.Context, shell: str) -> None:
     zsh   eval "$(vxcsum completion zsh)"          in ~/.zshrc, after compinit
     fish  vxcsum completion fish > ~/.config/fish/completions/vxcsum.fish
     """
+    from vxcsum.cli.main import COMPLETE_VARIABLE  # which loads this module on use
+
     kind = get_completion_class(shell)
     if kind is None:  # click knows all three
         raise click.BadParameter(shell)
-    click.echo(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
+    click.echo(kind(context.find_root().command, {}, _PROGRAM, COMPLETE_VARIABLE).source())

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from rich.progress import Progress, TaskID
+
     from vxcsum.pipeline import Reading
 
 #: What takes less than this shows nothing.
@@ -81,18 +83,19 @@ class ProgressLine:
             TimeRemainingColumn(),
         )
         console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
-            task = progress.add_task("", total=None)
+        progress = Progress(*columns, console=console, transient=True, auto_refresh=False)
+        task = progress.add_task("", total=None)
+        self._look(progress, task)
+        with progress:
             while not self._done.wait(_SECONDS_BETWEEN):
-                if self._reading is not None:
-                    name, octets, total = self._reading.position
-                    progress.update(
-                        task,
-                        description=clipped(printable(name), _LONGEST_NAME),
-                        completed=octets,
-                        total=total,
-                    )
-                    progress.refresh()
+                self._look(progress, task)
+                progress.refresh()
+
+    def _look(self, progress: Progress, task: TaskID) -> None:
+        if self._reading is not None:
+            name, octets, total = self._reading.position
+            said = clipped(printable(name), _LONGEST_NAME)
+            progress.update(task, description=said, completed=octets, total=total)
 
 
 def _is_terminal() -> bool:

@@ -6,6 +6,7 @@ packages/core/src/command.ts.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vxcsum.report.text import frames_of
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from vxcsum.rules.base import Finding
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+#: ``<stdin>``, ``<bytes>``, ``<packets>`` and their like.
+_NO_FILE = re.compile("<[a-z]+>")
 
 
 def render(report: Report) -> str:
@@ -44,7 +48,7 @@ def _annotation(finding: Finding) -> str:
 
 def _file(name: str) -> str:
     """Return the property that says which file of the repository; octets and pipes are none."""
-    return "" if name.startswith("<") else f"file={_property(printable(name))},"
+    return "" if _NO_FILE.fullmatch(name) else f"file={_property(printable(name))},"
 
 
 def _data(text: str) -> str:

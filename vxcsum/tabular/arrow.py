@@ -120,6 +120,7 @@ class Conversion:
         index = place[column]
         missing = index == _NO_WORD
         absent = missing if absent is None else absent | missing
+        index[missing] = 0  # some libraries want all indices within the dictionary, also of nulls
         indices = arrow.array(index, mask=absent)
         return arrow.DictionaryArray.from_arrays(indices, arrow.array(words, arrow.string()))
 

@@ -10,8 +10,13 @@ import numpy as np
 
 
 def printable(text: str) -> str:
-    """Return text without control characters: names come from captures and directories."""
-    return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
+    """Return text without control characters and ends of lines: names may come from anywhere."""
+    return "".join(c if _is_printable(c) else f"\\u{ord(c):04x}" for c in text)
+
+
+def _is_printable(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] != "C" and category not in ("Zl", "Zp")
 
 
 def clipped(text: str, longest: int = 80) -> str:
