@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,6 +33,8 @@ import vxcsum
 from vxcsum import MissingDependencyError, PacketTable, Reason, Status
 from vxcsum.checksum.table import concatenate
 from vxcsum.packet.columns import Coverage
+from vxcsum.tabular.fields import Field, How, nonzero
+from vxcsum.tabular.table import ColumnTable
 from vxcsum.tabular.words import address_text
 
 A, B = address("10.244.1.5"), address("10.244.2.5")
@@ -353,3 +355,76 @@ def test_iter_packets_gives_tables_that_are_told_alike() -> None:
     joined = pyarrow.concat_tables([block.to_arrow() for block in blocks])
     assert joined["frame_number"].to_pylist() == [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3]
     assert joined["capture"].to_pylist() == [0] * 8 + [1] * 3
+
+
+# Any other table
+
+
+class Meals(ColumnTable):
+    """A table of its own, with a column of each kind."""
+
+    FIELDS: ClassVar[Any] = {
+        "guest": Field(How.ADDRESS, nonzero("seat")),
+        "mood": Field(How.WORD, words=(None, "good", "bad")),
+        "mood_text": Field(How.TEXT, words=("?", "good"), source="mood"),
+        "seat": Field(present=nonzero("seat"), base=1),
+        "price": Field(),
+        "paid": Field(),
+        "name": Field(),
+        "served": Field(),
+    }
+    ROW = "meals"
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns["seat"])
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self.columns[key]
+        return Meals({name: column[key] for name, column in self.columns.items()})
+
+
+MEALS = Meals(
+    {
+        "guest": np.array([[0, 0xFFFF_0A00_0001], [1 << 63, 5], [7, 7]], np.uint64),
+        "mood": np.array([1, 2, 9], np.uint8),
+        "seat": np.array([4, 1, 0], np.uint16),
+        "price": np.array([1.5, float("nan"), 3.0]),
+        "paid": np.array([True, False, True]),
+        "name": np.array(["<b>soup</b>", "\x1b[31m", "x" * 500], object),
+        "served": np.array(["2026-01-01", "NaT", "2026-01-02"], "M8[ns]"),
+    }
+)
+
+
+def test_any_table_of_columns_is_told_the_same_way() -> None:
+    pytest.importorskip("pyarrow")
+    told_ = MEALS.to_arrow().to_pydict()
+    assert told_["guest"] == ["10.0.0.1", "8000::5", None]
+    assert told_["mood"] == ["good", "bad", None]
+    assert told_["mood_text"] == ["good", None, None]
+    assert told_["seat"] == [3, 0, None]
+    assert told_["price"] == [1.5, None, 3.0]
+    assert told_["paid"] == [True, False, True]
+    assert told_["name"] == MEALS["name"].tolist()
+    assert [each and each.isoformat()[:10] for each in told_["served"]] == [
+        "2026-01-01",
+        None,
+        "2026-01-02",
+    ]
+    assert MEALS[:0].to_arrow().schema == MEALS.to_arrow().schema
+
+
+def test_text_and_html_of_any_table_are_bounded_and_inert() -> None:
+    text, html = repr(MEALS), MEALS._repr_html_()
+    assert text.startswith("<Meals: 3 meals, 8 columns>\n")
+    assert [line.split()[0] for line in text.splitlines()[1:3]] == ["guest", "10.0.0.1"]
+    assert "\x1b" not in text + html
+    assert "<b>" not in html
+    assert "&lt;b&gt;soup&lt;/b&gt;" in html
+    assert max(map(len, text.splitlines())) < 250
+    assert "nan" not in text
+    assert "NaT" not in text
