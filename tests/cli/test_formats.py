@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import struct
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from support import (
     tunnelled,
 )
 
-from vxcsum import analyze
+from vxcsum import analyze, read_packets
 from vxcsum.cli.main import main
 from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.notebook import MAX_FINDINGS
@@ -319,3 +320,30 @@ def test_an_overlong_name_is_cut() -> None:
     report = report_named("x" * 100_000)
     assert len(report._repr_html_()) < 20_000
     assert len(repr(report)) < 2_000
+
+
+def test_names_of_interfaces_and_comments_do_nothing() -> None:
+    evil = b"<script>evil</script>\r\n::error::evil\x1b[31m=evil()|evil`evil`"
+    text = evil + bytes(-len(evil) % 4)
+
+    def block(kind: int, body: bytes) -> bytes:
+        total = struct.pack("<I", len(body) + 12)
+        return struct.pack("<I", kind) + total + body + total
+
+    def option(code: int) -> bytes:
+        return struct.pack("<HH", code, len(evil)) + text
+
+    out = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option(1) + option(4))]
+    out.append(block(1, struct.pack("<HHI", 1, 0, 0) + option(2) + option(3) + option(1)))
+    for frame in CORRUPT:
+        octets = frame.octets + bytes(-len(frame.octets) % 4)
+        head = struct.pack("<IIIII", 0, 0, 0, len(frame.octets), len(frame.octets))
+        out.append(block(6, head + octets + option(1)))
+    capture = b"".join(out)
+    report, packets = analyze(capture), read_packets(capture)
+    assert [finding.code for finding in report.findings] == ["VX101"]
+    for told in (
+        *(render(report, format_) for format_ in FORMATS),
+        *(repr(report), report._repr_html_(), repr(packets), packets._repr_html_()),
+    ):
+        assert "evil" not in told

@@ -150,7 +150,7 @@ def _told(table: Any, field: Field, name: str) -> list[str]:
     present = None if field.present is None else field.present(table)
     cells = []
     for row, value in enumerate(column):
-        if (present is not None and not present[row]) or (value != value).any():  # NaN, NaT
+        if (present is not None and not present[row]) or np.any(value != value):  # NaN, NaT
             cells.append("")
         elif field.how is How.ADDRESS:
             cells.append(address_text(value))
