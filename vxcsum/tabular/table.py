@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from vxcsum import _optional
 from vxcsum.tabular.arrow import Conversion, chosen, to_pandas
 from vxcsum.tabular.fields import How
 from vxcsum.tabular.preview import END_ROWS, ends, html_table, text_table
@@ -113,8 +114,6 @@ class ColumnTable:
         MissingDependencyError
             Without polars and pyarrow (extra ``polars``).
         """
-        from vxcsum import _optional
-
         return _optional.polars().from_arrow(self.to_arrow(columns))
 
     def preview(self) -> tuple[list[str], list[list[str]]]:
