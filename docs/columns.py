@@ -82,7 +82,7 @@ some frames, `len()` is the number of frames, `list()` the names. Written from t
 
 What a frame does not have is 0. Whether it has a checksum is told by the status column, whether
 it has a header by `*_ip_version`. Addresses are two 64-bit halves, high first; IPv4 is
-`::ffff:a.b.c.d`.
+`::ffff:a.b.c.d`. [Tables](tables.md) for other libraries have text and null instead.
 
 `inner_*` is the innermost packet that is followed: the one inside VXLAN, or, in a frame without
 VXLAN, the only one. `outer_*` is the packet around it.

@@ -15,7 +15,7 @@ from vxcsum.errors import MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["fsspec", "lz4_frame", "zstd"]
+__all__ = ["fsspec", "lz4_frame", "pandas", "polars", "pyarrow", "zstd"]
 
 
 def _load(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -77,3 +77,42 @@ def fsspec() -> ModuleType:
         If it cannot be imported.
     """
     return _load("fsspec", extra="remote", purpose="opening URLs")
+
+
+def pyarrow(part: str = "") -> ModuleType:
+    """Return the module ``pyarrow``, or a part of it.
+
+    Parameters
+    ----------
+    part : str
+        ``"parquet"``, ``"csv"``; the package itself unless given.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    module = f"pyarrow.{part}" if part else "pyarrow"
+    return _load(module, extra="tables", purpose="giving tables to other libraries and to files")
+
+
+def pandas() -> ModuleType:
+    """Return the module ``pandas``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("pandas", extra="pandas", purpose="making a pandas frame")
+
+
+def polars() -> ModuleType:
+    """Return the module ``polars``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("polars", extra="polars", purpose="making a polars frame")

@@ -34,12 +34,14 @@ def analyze(
     pre_nat: Iterable[str] = (),
     vantage: str = "auto",
     on_error: Callable[[CaptureError], None] | None = None,
+    on_table: Callable[[PacketTable], None] | None = None,
+    on_start: Callable[[Reading], None] | None = None,
 ) -> Report:
     """Verify every checksum of some captures and name what went wrong.
 
     Parameters
     ----------
-    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    source : path, glob, directory, "-", URL, bytes, binary file, packets, or a list of them
     ports : collection of int, optional
         UDP destination ports of VXLAN; the default set where None.
     engine : {"auto", "native", "numpy"}
@@ -54,6 +56,10 @@ def analyze(
         Where the captures were taken; it decides whether unfinished checksums are an error.
     on_error : callable, optional
         Is told of each input that cannot be read; without it the error is raised.
+    on_table : callable, optional
+        Is given the frames as `iter_packets` yields them, so that one reading serves both.
+    on_start : callable, optional
+        Is given the `Reading` before it begins; its ``position`` tells how far it has come.
 
     Returns
     -------
@@ -76,8 +82,12 @@ def analyze(
     selected(select, ignore)  # a wrong rule is told before the work, not after it
     reading = Reading(source, ports=ports, engine=engine, jobs=jobs, on_error=on_error)
     evidence = Evidence(reading.ports, reading.engine.NAME)
+    if on_start is not None:
+        on_start(reading)
     for table in reading.tables():
         evidence.update(table)
+        if on_table is not None:
+            on_table(table)
     facts = [
         CaptureFacts(i.name, i.frames, i.snaplen, i.complete, i.damage, i.last_timestamp)
         for i in reading.captures

@@ -6,7 +6,7 @@ import operator
 import os
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from vxcsum.capture import CaptureReader
     from vxcsum.packet.columns import AnyArray, Bool, Columns
+    from vxcsum.source import OctetStream, StreamIterator
 
 #: IANA 4789, Linux and flannel 8472, GPE 4790, Weave 6784, Kosmos 4876/4877/4866/4867, ACI 48879.
 DEFAULT_PORTS = (4789, 8472, 4790, 6784, 4876, 4877, 4866, 4867, 48879)
@@ -59,6 +60,16 @@ class CaptureInfo:
     last_timestamp: int | None = None
 
 
+class Position(NamedTuple):
+    """How far the reading of a source has come, in octets as they are stored."""
+
+    name: str
+    """The capture that is being read; empty before the first."""
+    octets: int
+    total: int | None
+    """Of all captures; None where that is not known, as of a pipe."""
+
+
 def port_set(ports: Iterable[int] | int | None) -> tuple[int, ...]:
     """Return VXLAN ports in ascending order; None stands for the default set."""
     chosen = {ports} if isinstance(ports, int) else set(DEFAULT_PORTS if ports is None else ports)
@@ -78,7 +89,7 @@ class Reading:
 
     Parameters
     ----------
-    source : path, glob, directory, "-", URL, bytes, binary file, or a list of them
+    source : path, glob, directory, "-", URL, bytes, binary file, packets, or a list of them
     ports : collection of int, optional
         UDP destination ports of VXLAN.
     engine : {"auto", "native", "numpy"}
@@ -110,12 +121,16 @@ class Reading:
         self._jobs = jobs or os.cpu_count() or 1
         self._block_octets = block_octets
         self._on_error = on_error
+        self._streams: StreamIterator | None = None
+        # the stream that is read, its size, and octets read before it: one attribute, as other
+        # threads look at it
+        self._at: tuple[OctetStream, int | None, int] | None = None
         self._is_port: Bool = np.zeros(65536, np.bool_)
         self._is_port[list(self.ports)] = True
 
     def tables(self) -> Iterator[PacketTable]:
         """Yield tables in the order of the captures and their frames."""
-        streams = open_streams(self._source)
+        streams = self._streams = open_streams(self._source)
         while True:
             try:
                 stream = next(streams, None)
@@ -124,6 +139,7 @@ class Reading:
                 continue
             if stream is None:
                 return
+            self._at = (stream, stream.size, self.position.octets)
             with stream:
                 try:
                     reader = open_capture(
@@ -136,6 +152,18 @@ class Reading:
                         self._failed(error)
                     continue
                 yield from self._read(reader)
+
+    @property
+    def position(self) -> Position:
+        """How far `tables` has come; may be asked for in another thread."""
+        at, streams = self._at, self._streams
+        if at is None or streams is None:
+            return Position("", 0, None)
+        stream, size, before = at
+        octets = before + stream.octets_stored
+        left = streams.octets_waiting
+        total = None if size is None or left is None else max(before + size + left, octets)
+        return Position(stream.name, octets, total)
 
     def _failed(self, error: CaptureError) -> None:
         if self._on_error is None:

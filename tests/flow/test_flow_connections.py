@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from support import PARTIAL, TCP, UDP, address, ethernet, ipv4, segment, tunnelled
 
 from vxcsum import analyze, iter_packets
+from vxcsum.cli.main import main
 from vxcsum.flow.connections import Connections
 from vxcsum.flow.table import FlowState, FlowTable
 from vxcsum.rules.base import address_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLIENT, SERVER = address("10.244.1.5"), address("10.244.2.9")
 NODES = address("172.31.7.11"), address("172.31.7.12")
@@ -82,8 +87,8 @@ def test_a_connection_has_its_ends_nodes_and_times(engine: str) -> None:
     assert address_text(one["client_node"]) == "172.31.7.11"
     assert address_text(one["server_node"]) == "172.31.7.12"
     assert one["state"] == FlowState.CLOSED
-    assert seconds(one["delay"]) == pytest.approx(0.002)
-    assert seconds(one["round_trip"]) == pytest.approx(0.002)
+    assert one["delay_seconds"] == pytest.approx(0.002)
+    assert one["round_trip_seconds"] == pytest.approx(0.002)
     assert seconds(one["last_timestamp"] - one["first_timestamp"]) == pytest.approx(1.5)
     assert (one["client_frames"], one["server_frames"]) == (4, 2)
     assert (one["client_octets"], one["server_octets"]) == (7, 0)
@@ -121,7 +126,7 @@ def test_the_same_ends_again_are_another_connection(engine: str) -> None:
     flows = flows_of(frames, engine)
     assert len(flows) == 2
     assert flows["client_octets"].tolist() == [5, 0]
-    assert [seconds(delay) for delay in flows["delay"]] == pytest.approx([0.002, 0.002])
+    assert flows["delay_seconds"].tolist() == pytest.approx([0.002, 0.002])
 
 
 def test_tunnels_and_interfaces_are_kept_apart(engine: str) -> None:
@@ -142,7 +147,7 @@ def test_udp_is_counted_without_a_handshake(engine: str) -> None:
     flows = flows_of([(0, octets), (1, octets)], engine)
     assert flows["protocol"].tolist() == [17]
     assert flows["client_octets"].tolist() == [60]
-    assert np.isnat(flows["delay"]).all()
+    assert np.isnan(flows["delay_seconds"]).all()
 
 
 def test_checksums_are_counted_by_end(engine: str) -> None:
@@ -250,3 +255,38 @@ def test_rows_of_a_table_are_tables(engine: str) -> None:
         flows[2]
     with pytest.raises(KeyError):
         flows["nothing"]
+
+
+def test_connections_are_told_as_tables(engine: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    flows = flows_of([*handshake(), *handshake(1, sport=41000), tcp(2, SYN, plain=True)], engine)
+    told = pyarrow.table(flows).to_pydict()
+    assert told["client"] == ["10.244.1.5"] * 3
+    assert told["client_node"] == ["172.31.7.11", "172.31.7.11", None]
+    assert told["vni"] == [1, 1, None]
+    assert told["state"] == ["established", "established", "unanswered"]
+    assert told["delay_seconds"] == pytest.approx([0.002, 0.002, None])
+    assert "<table" in flows._repr_html_()
+    assert "10.244.1.5" in repr(flows)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
+def test_the_command_writes_the_table_of_connections(ending: str, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    source, out = tmp_path / "some.pcap", tmp_path / f"flows.{ending}"
+    source.write_bytes(capture([*handshake(), *handshake(1, sport=41000)]))
+    done = CliRunner().invoke(main, ["analyze", "--quiet", "--flows", str(out), str(source)])
+    assert (done.exit_code, done.output) == (0, "")
+    if ending == "csv":
+        import pyarrow.csv
+
+        table = pyarrow.csv.read_csv(out)
+    elif ending == "parquet":
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(out)
+    else:
+        table = pyarrow.ipc.open_file(out).read_all()
+    assert table["client_port"].to_pylist() == [40000, 41000]
+    same = ["analyze", "--flows", str(out), "--packets", str(out), str(source)]
+    assert CliRunner().invoke(main, same).exit_code == 2

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import ItemsView, Iterator, ValuesView
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from vxcsum.checksum.algebra import expected_field
+from vxcsum.checksum.fields import packet_fields, summed
+from vxcsum.checksum.preview import NAMES, rows_of
 from vxcsum.checksum.status import LAYERS, Layer, Status
 from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, AnyArray, Bool, Columns
 from vxcsum.packet.ip import IPPROTO_UDP
+from vxcsum.tabular.table import ColumnTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from vxcsum.tabular.fields import Field
 
 JUDGED_COLUMNS: dict[str, str] = {
     f"{slot}_{what}": "u1" for slot in SLOTS for what in ("status", "reason")
@@ -29,14 +34,21 @@ LAYER_COLUMNS: dict[str, tuple[Layer, str]] = {
 }
 
 
-class PacketTable(Mapping[str, AnyArray]):
-    """The frames of a capture, or of one block of it, as columns.
+class PacketTable(ColumnTable):
+    """The frames of a capture, or of one block of it, as a mapping of columns.
 
     ``table["inner_tcp_status"]`` is a column; ``table[mask]``, ``table[10:20]`` and
     ``table[indices]`` are tables of some rows. Addresses are ``uint64[n, 2]`` (high, low; IPv4 as
     ``::ffff:a.b.c.d``), times ``datetime64[ns]`` in UTC. Layer columns are 0 where the frame has
     no such layer; its status column is then 0, too.
+
+    `to_arrow`, `to_pandas`, `to_polars` and ``__arrow_c_stream__`` give readable tables, in which
+    absent values are null.
     """
+
+    FIELDS: ClassVar[Mapping[str, Field]] = packet_fields(tuple(JUDGED_COLUMNS), LAYER_COLUMNS)
+    ROW = "frames"
+    STRONG = ("invalid",)
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
@@ -54,6 +66,21 @@ class PacketTable(Mapping[str, AnyArray]):
     def keys(self) -> Any:
         """Return the names of the columns."""
         return dict.fromkeys(self).keys()
+
+    def values(self) -> ValuesView[AnyArray]:
+        """Return the columns."""
+        return ValuesView(cast("Any", self))
+
+    def items(self) -> ItemsView[str, AnyArray]:
+        """Return pairs of a name and a column."""
+        return ItemsView(cast("Any", self))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a column, or something else where there is none of that name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a column."""
@@ -82,9 +109,9 @@ class PacketTable(Mapping[str, AnyArray]):
 
     __hash__ = object.__hash__
 
-    def __repr__(self) -> str:
-        """Return one line."""
-        return f"<PacketTable: {self._rows:,} frames, {len(list(self))} columns>"
+    def preview(self) -> tuple[list[str], list[list[str]]]:
+        """Return what is shown of each frame: time, addresses, what it is, its checksums."""
+        return list(NAMES), rows_of(self)
 
     def layer_mask(self, layer: str) -> Bool:
         """Return which frames have a checksum of a layer, ``bool[n]``."""
@@ -110,8 +137,7 @@ class PacketTable(Mapping[str, AnyArray]):
         slot = layer.slot
         udp = slot == "outer_udp" or layer.protocol == IPPROTO_UDP
         expected = expected_field(columns[f"{slot}_found"], columns[f"{slot}_residual"], udp=udp)
-        known = (columns[f"{slot}_reason"] < 3) & (columns[f"{slot}_status"] != Status.UNVERIFIABLE)
-        column: AnyArray = expected * known
+        column: AnyArray = expected * summed(slot)(columns)
         return column
 
 

@@ -4,39 +4,105 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vxcsum.analysis import analyze as run
+from vxcsum.checksum.table import PacketTable, concatenate
+from vxcsum.cli.completion import complete_file, complete_rules
 from vxcsum.cli.options import listed, parse_ports, wants_color
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
+from vxcsum.flow.connections import Connections
+from vxcsum.flow.table import FlowTable
 from vxcsum.packet.engine import ENGINES
+from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import write_whole
+from vxcsum.source.whole import whole_file, write_whole
+from vxcsum.tabular.arrow import BATCH_ROWS
+from vxcsum.tabular.export import TableFile, format_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vxcsum.errors import CaptureError
+    from vxcsum.tabular.arrow import Conversion
+
+
+@contextmanager
+def _table_file(
+    path: str, captures: tuple[str, ...], conversion: Conversion
+) -> Iterator[TableFile]:
+    """Open a file for a table; all that can be wrong with it is told before the work."""
+    format_ = format_of(path)
+    with whole_file(path, captures) as file, TableFile(file, format_, conversion) as table:
+        yield table
+
+
+def _all_different(**files: str | None) -> None:
+    """Raise where two options name the same file."""
+    taken: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        other = taken.setdefault(Path(path).resolve(), option)
+        if other != option:
+            problem = f"--{option} and --{other} are the same file, {path!r}"
+            raise VxcsumError(problem)
+
 
 _SEVERITIES = [severity.name.lower() for severity in Severity]
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument(
+    "captures", nargs=-1, required=True, metavar="CAPTURE...", shell_complete=complete_file
+)
 @click.option(
     "--port",
     multiple=True,
     metavar="PORT",
     help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
 )
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the report there.",
 )
-@click.option("--output", "-o", metavar="FILE", help="Write the report there.")
-@click.option("--select", multiple=True, metavar="RULES", help="Only these rules, by prefix.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Without these rules, by prefix.")
+@click.option(
+    "--packets",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write a table of all frames there: a name that ends in .parquet, .arrow or .csv.",
+)
+@click.option(
+    "--flows",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write a table of all connections there, as for --packets.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULES",
+    shell_complete=complete_rules,
+    help="Only these rules, by prefix.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULES",
+    shell_complete=complete_rules,
+    help="Without these rules, by prefix.",
+)
 @click.option(
     "--pre-nat",
     multiple=True,
@@ -68,12 +134,14 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
 )
 @click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
-@click.option("--no-progress", is_flag=True, help="Accepted for scripts; nothing to switch off.")
+@click.option("--no-progress", is_flag=True, help="No progress on a terminal.")
 def analyze(
     captures: tuple[str, ...],
     port: tuple[str, ...],
     format_: str,
     output: str | None,
+    packets: str | None,
+    flows: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     pre_nat: tuple[str, ...],
@@ -99,8 +167,19 @@ def analyze(
         failed.append(error)
         click.echo(f"vxcsum: {printable(str(error))}", err=True)
 
-    with warnings.catch_warnings(record=True) as caught:
+    with ExitStack() as stack:
+        caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", TruncatedCaptureWarning)
+        _all_different(output=output, packets=packets, flows=flows)
+        on_table = None
+        if packets is not None:
+            conversion = PacketTable.conversion(concatenate([]))
+            on_table = stack.enter_context(_table_file(packets, captures, conversion)).write
+        flow_file = None
+        if flows is not None:
+            conversion = FlowTable.conversion(Connections().table)
+            flow_file = stack.enter_context(_table_file(flows, captures, conversion))
+        progress = stack.enter_context(ProgressLine(wanted=not no_progress))
         report = run(
             list(captures),
             ports=parse_ports(port),
@@ -111,21 +190,28 @@ def analyze(
             jobs=jobs,
             pre_nat=[part for value in pre_nat for part in value.split(",")],
             on_error=tell,
+            on_table=on_table,
+            on_start=progress.watch,
         )
+        if not report.captures:  # inside, so that no table appears
+            if failed:
+                sys.exit(2)
+            problem = "no capture found in " + ", ".join(printable(name) for name in captures)
+            raise VxcsumError(problem)
+        if flow_file is not None:
+            for start in range(0, len(report.flows), BATCH_ROWS):
+                flow_file.write(report.flows[start : start + BATCH_ROWS])
     for warning in caught:
         click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
-    if report.captures and not quiet:
+    if not quiet:
         color = output is None and wants_color(no_color=no_color)
-        text = report.to_json() if format_ == "json" else report.to_text(color=color, top=top)
+        text = render(report, format_, color=color, top=top)
         if output is None:
             click.echo(text, nl=False, color=color)
         else:
             write_whole(output, text, captures)
     if failed:
         sys.exit(2)
-    if not report.captures:
-        problem = "no capture found in " + ", ".join(printable(name) for name in captures)
-        raise VxcsumError(problem)
     worst = report.worst
     if fail_on != "never" and worst is not None and worst >= Severity[fail_on.upper()]:
         sys.exit(1)

@@ -22,7 +22,10 @@ _COMMANDS = {
     "analyze": "vxcsum.cli.analyze",
     "compare": "vxcsum.cli.compare",
     "rules": "vxcsum.cli.rules",
+    "completion": "vxcsum.cli.completion",
 }
+#: What tells the program to complete instead of running, also as ``python -m vxcsum``.
+COMPLETE_VARIABLE = "_VXCSUM_COMPLETE"
 _INTERRUPTED = 130  # what shells make of SIGINT
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -42,7 +45,8 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().main(*args, **{**kwargs, "standalone_mode": False})
+            fixed = {"standalone_mode": False, "complete_var": COMPLETE_VARIABLE}
+            return super().main(*args, **{**kwargs, **fixed})
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
         except click.ClickException as error:

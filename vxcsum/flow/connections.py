@@ -11,9 +11,9 @@ from vxcsum.flow.records import CONNECTION, MAX_CONNECTIONS, MAX_SEGMENT, State
 from vxcsum.flow.table import FlowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from vxcsum.flow.records import Records
+    from vxcsum.flow.records import Columns, Records
     from vxcsum.packet.columns import I64, AnyArray
 
 #: Retransmitted SYNs that are kept one by one, over all captures.
@@ -29,7 +29,7 @@ SYN = np.dtype(
 )
 
 
-def _follow_of(engine: str) -> Callable[[Mapping[str, AnyArray], State], tuple[I64, I64]]:
+def _follow_of(engine: str) -> Callable[[Columns, State], tuple[I64, I64]]:
     if engine == "native":
         from vxcsum.flow import native
 
@@ -61,7 +61,7 @@ class Connections:
         self._syn_count = 0
         self.syns_dropped = 0
 
-    def update(self, table: Mapping[str, AnyArray]) -> None:
+    def update(self, table: Columns) -> None:
         """Take in one table."""
         if self._state is None:
             self._state = State(self._bound)

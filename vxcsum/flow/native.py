@@ -12,10 +12,8 @@ import numpy as np
 from vxcsum.flow import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from vxcsum.flow.records import State
-    from vxcsum.packet.columns import I64, AnyArray
+    from vxcsum.flow.records import Columns, State
+    from vxcsum.packet.columns import I64
 
 _COLUMNS = {
     "kind": "u1",
@@ -45,7 +43,7 @@ _COLUMNS = {
 }
 
 
-def follow(table: Mapping[str, AnyArray], state: State) -> tuple[I64, I64]:
+def follow(table: Columns, state: State) -> tuple[I64, I64]:
     """Take in the frames of a table; see `vxcsum.flow.vectorized.follow`."""
     rows = len(table["kind"])
     columns = {n: np.ascontiguousarray(table[n]).view(code) for n, code in _COLUMNS.items()}

@@ -7,13 +7,13 @@ that does not repeat the one it began with begins another connection.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from vxcsum.packet.columns import I64
+    from vxcsum.packet.columns import I64, AnyArray
 
     Records: TypeAlias = npt.NDArray[np.void]
 
@@ -91,6 +91,14 @@ CONNECTION = np.dtype(
         ("unused_ports", "u2"),
     ]
 )
+
+
+class Columns(Protocol):
+    """A table of frames: its columns by name."""
+
+    def __getitem__(self, name: str, /) -> AnyArray:
+        """Return a column."""
+        ...
 
 
 class State:

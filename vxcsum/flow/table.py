@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vxcsum.flow.records import ABSENT_TIME
+from vxcsum.packet.columns import Kind
+from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.tabular.fields import Field, How
+from vxcsum.tabular.table import ColumnTable, preview_of
 
 if TYPE_CHECKING:
     from vxcsum.flow.records import Records
@@ -35,16 +39,46 @@ class FlowState(IntEnum):
     """Reset after it was established."""
 
 
-class FlowTable(Mapping[str, "AnyArray"]):
+def _inside(flows: FlowTable) -> Bool:
+    inside: Bool = flows["kind"] == Kind.VXLAN
+    return inside
+
+
+def _field_of(name: str) -> Field:
+    """Return how a column is told."""
+    if name in ("client", "server"):
+        return Field(How.ADDRESS)
+    if name in ("client_node", "server_node"):
+        return Field(How.ADDRESS, present=_inside)
+    if name == "vni":
+        return Field(present=_inside)
+    if name == "kind":
+        return Field(How.WORD, words=tuple(kind.name.lower() for kind in Kind))
+    if name == "protocol":
+        return Field(How.WORD, words=_PROTOCOLS)
+    if name == "state":
+        return Field(How.WORD, words=tuple(state.name.lower() for state in FlowState))
+    return Field()
+
+
+_PROTOCOLS = tuple({IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp"}.get(n) for n in range(IPPROTO_UDP + 1))
+_SHOWN = ("client", "client_port", "server", "server_port", "state", "syns", "delay_seconds")
+
+
+class FlowTable(ColumnTable):
     """Connections as columns, in the order of their first frames.
 
     ``flows["client_octets"]`` is a column; ``flows[mask]``, ``flows[10:20]`` and ``flows[indices]``
     are tables of some rows. Columns that begin with ``client_`` or ``server_`` count what that end
     sent. The client is who sent the first SYN; where there is none, who did not send a SYN-ACK, or
-    has the higher port. Times are ``datetime64[ns]`` in UTC, durations ``timedelta64[ns]``, both
-    ``NaT`` where there are none; addresses are ``uint64[n, 2]`` as in `PacketTable`, those of the
-    nodes 0 outside of VXLAN.
+    has the higher port. Times are ``datetime64[ns]`` in UTC, ``NaT`` where there are none; seconds
+    and goodput (bits a second) are floats, NaN where there are none; addresses are ``uint64[n, 2]``
+    as in `PacketTable`, those of the nodes 0 outside of VXLAN.
     """
+
+    FIELDS: ClassVar[Mapping[str, Field]] = {}
+    ROW = "connections"
+    STRONG = ("unanswered", "answered")
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -57,6 +91,14 @@ class FlowTable(Mapping[str, "AnyArray"]):
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the columns."""
         return iter(COLUMNS)
+
+    def keys(self) -> Any:
+        """Return the names of the columns."""
+        return COLUMNS.keys()
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a column."""
+        return name in COLUMNS
 
     def __getitem__(self, key: Any) -> Any:
         """Return a column by its name, or some rows as a table."""
@@ -75,9 +117,9 @@ class FlowTable(Mapping[str, "AnyArray"]):
 
     __hash__ = object.__hash__
 
-    def __repr__(self) -> str:
-        """Return one line."""
-        return f"<FlowTable: {len(self):,} connections, {len(COLUMNS)} columns>"
+    def preview(self) -> tuple[list[str], list[list[str]]]:
+        """Return names and cells of what is shown of each row."""
+        return preview_of(self, [*_SHOWN, "client_octets", "server_octets"])
 
     def field(self, name: str) -> AnyArray:
         """Return a field of the records as it was counted."""
@@ -153,10 +195,13 @@ def _goodput(end: int) -> Column:
     return column
 
 
+def _seconds(duration: I64, known: I64) -> AnyArray:
+    return np.where(known == ABSENT_TIME, np.nan, duration / 1e9)
+
+
 def _delay(flows: FlowTable) -> AnyArray:
     established = flows.field("established")
-    lasted = np.where(established == ABSENT_TIME, ABSENT_TIME, established - flows.field("first"))
-    return lasted.view("m8[ns]")
+    return _seconds(established - flows.field("first"), established)
 
 
 def _state(flows: FlowTable) -> AnyArray:
@@ -198,8 +243,10 @@ COLUMNS: dict[str, Column] = {
     "ifindex": _field("ifindex"),
     "vni": _field("vni"),
     "protocol": _field("protocol"),
-    **{end: _end("address", n) for end, n in _ENDS},
-    **{f"{end}_port": _end("port", n) for end, n in _ENDS},
+    "client": _end("address", 0),
+    "client_port": _end("port", 0),
+    "server": _end("address", 1),
+    "server_port": _end("port", 1),
     **{f"{end}_node": _node(n) for end, n in _ENDS},
     "state": _state,
     "first_frame": _field("first_frame"),
@@ -208,8 +255,8 @@ COLUMNS: dict[str, Column] = {
     "syns": _field("syns"),
     "syn_acks": _field("syn_acks"),
     "lost_syns": _field("lost_syns"),
-    "delay": _delay,
-    "round_trip": lambda flows: flows.field("round_trip").view("m8[ns]"),
+    "delay_seconds": _delay,
+    "round_trip_seconds": lambda f: _seconds(f.field("round_trip"), f.field("round_trip")),
     **{f"{end}_{name}": _sent(field, n) for end, n in _ENDS for name, field in _COUNTS.items()},
     **{
         f"{end}_{name}": _sent_time(name, n)
@@ -218,3 +265,5 @@ COLUMNS: dict[str, Column] = {
     },
     **{f"{end}_goodput": _goodput(n) for end, n in _ENDS},
 }
+
+FlowTable.FIELDS = {name: _field_of(name) for name in COLUMNS}

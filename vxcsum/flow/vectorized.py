@@ -17,9 +17,7 @@ from vxcsum.packet.columns import Direction, Kind
 from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from vxcsum.flow.records import Records, State
+    from vxcsum.flow.records import Columns, Records, State
     from vxcsum.packet.columns import I64, AnyArray, Bool
 
 _SYN, _RST, _ACK = 2, 4, 16
@@ -29,7 +27,7 @@ _SAFE = 1 << 62
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def follow(table: Mapping[str, AnyArray], state: State) -> tuple[I64, I64]:
+def follow(table: Columns, state: State) -> tuple[I64, I64]:
     """Take in the frames of a table; they come after all that were taken in before.
 
     Returns
@@ -61,7 +59,7 @@ def follow(table: Mapping[str, AnyArray], state: State) -> tuple[I64, I64]:
 class _Frames(dict[str, Any]):
     """Columns of some rows of a table, sorted by their ends, those of the same ends in order."""
 
-    def __init__(self, table: Mapping[str, AnyArray], rows: I64) -> None:
+    def __init__(self, table: Columns, rows: I64) -> None:
         super().__init__()
         src, dst = table["inner_src"][rows], table["inner_dst"][rows]
         sport, dport = table["inner_sport"][rows], table["inner_dport"][rows]

@@ -46,14 +46,14 @@ def _line(flow: FlowTable) -> tuple[str, ...]:
         endpoint(one["server"], one["server_port"]),
     )
     tcp = int(one["protocol"]) == IPPROTO_TCP
-    delay = one["delay"]
+    delay = float(one["delay_seconds"])
     again = int(one["client_retransmissions"]) + int(one["server_retransmissions"])
     goodput = np.fmax(one["client_goodput"], one["server_goodput"])
     return (
         f"{client} > {server}" + ("" if tcp else " udp"),
         FlowState(int(one["state"])).name.lower() if tcp else "",
         str(int(one["syns"])) if tcp else "",
-        "" if np.isnat(delay) else f"{delay / np.timedelta64(1, 's'):.3f} s",
+        "" if np.isnan(delay) else f"{delay:.3f} s",
         _short(int(one["client_octets"])) + "B",
         _short(int(one["server_octets"])) + "B",
         str(again) if tcp else "",
@@ -69,7 +69,7 @@ _SHOWN = (
     "protocol",
     "state",
     "syns",
-    "delay",
+    "delay_seconds",
     "client_octets",
     "server_octets",
     "client_retransmissions",

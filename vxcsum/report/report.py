@@ -113,9 +113,16 @@ class Report:
         return self.to_text()
 
     def __repr__(self) -> str:
-        """Return one line."""
-        found = ", ".join(f"{f.code} ({f.frames:,})" for f in self.findings) or "nothing"
-        return f"<Report: {self.frames['total']:,} frames, found {found}>"
+        """Return verdict and findings, one line each."""
+        from vxcsum.report.notebook import summary
+
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        """Return the report for notebooks: bounded, escaped, without script."""
+        from vxcsum.report.notebook import render
+
+        return render(self)
 
 
 def _capture(info: CaptureInfo) -> dict[str, Any]:

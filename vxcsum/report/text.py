@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.rules.base import Severity, iso_time
+from vxcsum.tabular.words import printable as printable  # belongs to every text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +30,6 @@ class _Paint:
 
     def __call__(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
-
-
-def printable(text: str) -> str:
-    """Return text without control characters: names come from captures and directories."""
-    return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
 
 
 def render(report: Report, *, color: bool = False, top: int = 0) -> str:
@@ -64,7 +59,7 @@ def render(report: Report, *, color: bool = False, top: int = 0) -> str:
     if notes:
         lines += ["", paint("Also seen", "1")]
         lines += [f"  {_note(finding)}" for finding in notes]
-    lines += ["", paint("Checksums", "1"), *_table(report), _frames(report)]
+    lines += ["", paint("Checksums", "1"), *_table(report), frames_line(report)]
     return "\n".join(lines + listed + _limits(report)) + "\n"
 
 
@@ -96,6 +91,11 @@ def _names(report: Report) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} captures"
 
 
+def verdict(report: Report) -> str:
+    """Return the one line that says whether something is wrong."""
+    return _verdict(report, _Paint(color=False))
+
+
 def _verdict(report: Report, paint: _Paint) -> str:
     errors = [f for f in report.findings if f.severity == Severity.ERROR]
     warnings = [f for f in report.findings if f.severity == Severity.WARNING]
@@ -105,7 +105,7 @@ def _verdict(report: Report, paint: _Paint) -> str:
     if errors:
         codes = ", ".join(dict.fromkeys(f.code for f in errors))
         frames = sum(f.frames for f in errors)
-        what = f"CORRUPT: {_names(report)}: wrong checksums in {_frames_of(frames)} ({codes})"
+        what = f"CORRUPT: {_names(report)}: wrong checksums in {frames_of(frames)} ({codes})"
         return paint(what + (f", and connections that suffered ({said})" if said else ""), "1;31")
     checked = _checked(report)
     if not checked:
@@ -135,7 +135,8 @@ def _checked(report: Report) -> int:
     )
 
 
-def _frames_of(number: int) -> str:
+def frames_of(number: int) -> str:
+    """Return ``1 frame``, ``2 frames``."""
     return f"{number:,} frame" + ("" if number == 1 else "s")
 
 
@@ -145,10 +146,11 @@ def _counts(report: Report) -> str:
         said = [f"{number:,} {status}" for status, number in counts.items() if number]
         if said and not layer.endswith("_ipv4"):
             parts.append(f"{layer} {', '.join(said)}")
-    return f"{_frames(report)} " + ("; ".join(parts) or "No transport checksum") + "."
+    return f"{frames_line(report)} " + ("; ".join(parts) or "No transport checksum") + "."
 
 
-def _frames(report: Report) -> str:
+def frames_line(report: Report) -> str:
+    """Return the counts of frames in one sentence."""
     frames = report.frames
     more = [
         f"{frames[name]:,} {word}"
@@ -156,7 +158,7 @@ def _frames(report: Report) -> str:
         if frames[name]
     ]
     return (
-        f"{_frames_of(frames['total'])}: {frames['vxlan']:,} VXLAN, {frames['plain']:,} plain, "
+        f"{frames_of(frames['total'])}: {frames['vxlan']:,} VXLAN, {frames['plain']:,} plain, "
         f"{frames['other']:,} other" + "".join(f", {part}" for part in more) + "."
     )
 
@@ -166,7 +168,7 @@ def _one_line(notes: list[Finding]) -> str:
 
 
 def _note(finding: Finding) -> str:
-    said = f"{finding.code} {finding.rule.title} ({_frames_of(finding.frames)})"
+    said = f"{finding.code} {finding.rule.title} ({frames_of(finding.frames)})"
     reason = finding.evidence.get("vantage_reason")
     return f"{said}; seen from the {finding.evidence['vantage']}: {reason}" if reason else said
 
@@ -188,13 +190,13 @@ def _finding(finding: Finding, paint: _Paint, told: set[str], *, several: bool) 
     yield (
         paint(head, f"1;{color}")
         + f"  {finding.severity.name.lower()}, {finding.confidence.value}, "
-        + _frames_of(finding.frames)
+        + frames_of(finding.frames)
         + (f", in {printable(finding.capture)}" if several else "")
     )
     yield f"  {finding.rule.title}"
     yield ""
     yield from _wrap(finding.explanation, 2)
-    rows = list(_evidence(finding))
+    rows = list(evidence_rows(finding))
     if rows:
         yield ""
         yield f"  {paint('Evidence', '1')}"
@@ -218,7 +220,8 @@ def _finding(finding: Finding, paint: _Paint, told: set[str], *, several: bool) 
                 yield from _wrap(f"({remedy.note})", 8)
 
 
-def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
+def evidence_rows(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Yield names and values of what proves a finding, in short."""
     e = finding.evidence
     if finding.frame_numbers:
         yield "frames", _ranges(finding)
@@ -288,7 +291,7 @@ def _mapping(mapping: dict[str, Any]) -> str:
     more = ""
     if mapping.get("pre_nat_destination") and mapping["pre_nat_source"] is None:
         more = f", destination was {mapping['pre_nat_destination']}"
-    return f"{before} -> {after} ({_frames_of(mapping['frames'])}){more}"
+    return f"{before} -> {after} ({frames_of(mapping['frames'])}){more}"
 
 
 def _connection(connection: dict[str, Any]) -> str:
@@ -296,7 +299,7 @@ def _connection(connection: dict[str, Any]) -> str:
     more = ", ..." if connection["frames"] > _MAX_LISTED else ""
     text = (
         f"{connection['source']} > {connection['destination']} {connection['protocol']}: "
-        f"{_frames_of(connection['frames'])} wrong, at {seconds}{more} s"
+        f"{frames_of(connection['frames'])} wrong, at {seconds}{more} s"
     )
     through = connection.get("got_through_after_seconds")
     return text + (f"; got through after {through:.1f} s" if through is not None else "")

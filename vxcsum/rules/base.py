@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from vxcsum.tabular.words import address_text as address_text  # used all over the rules
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -120,14 +122,6 @@ def iso_time(nanoseconds: int | None) -> str | None:
     if nanoseconds is None:
         return None
     return f"{np.datetime64(nanoseconds, 'ns')}Z"
-
-
-def address_text(address: AnyArray | tuple[int, int]) -> str:
-    """Return an address, given as 64-bit halves, as people write it."""
-    high, low = int(address[0]), int(address[1])
-    if high == 0 and low >> 32 == 0xFFFF:
-        return str(ipaddress.IPv4Address(low & 0xFFFFFFFF))
-    return str(ipaddress.IPv6Address(high << 64 | low))
 
 
 def address_halves(text: str) -> tuple[int, int]:

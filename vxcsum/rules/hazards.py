@@ -210,7 +210,7 @@ def _places(capture: CaptureEvidence, table: PacketTable, *, tunnelled: bool) ->
         capture.interfaces = set(sorted(seen)[:MAX_INTERFACES])
 
 
-def has_long_trailer(table: Mapping[str, AnyArray]) -> Bool:
+def has_long_trailer(table: PacketTable | Mapping[str, AnyArray]) -> Bool:
     """Return which TCP frames are much longer than their headers say, ``bool[n]``."""
     vxlan = table["kind"] == _VXLAN
     start = np.where(vxlan, table["outer_udp_offset"], table["inner_l4_offset"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections import deque
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vxcsum import _optional
 from vxcsum.errors import CaptureError
 
+from .packets import packets_of
 from .stream import MemoryReader, OctetStream, reason_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ class StreamIterator:
 
     def __init__(self, source: Source) -> None:
         # each entry: a source, or the error to raise in its place; found below a directory?
-        self._waiting: deque[tuple[Any, bool]] = deque([(source, False)])
+        self._waiting: deque[tuple[Any, bool]] = deque()
+        self._octets = 0
+        self._unsized = 0
+        self._next_are([(source, False)])
 
     def __iter__(self) -> Self:
         return self
@@ -46,8 +51,12 @@ class StreamIterator:
     def __next__(self) -> OctetStream:
         while self._waiting:
             source, from_directory = self._waiting.popleft()
+            self._count(source, -1)
             if isinstance(source, CaptureError):
                 raise source
+            packets = packets_of(source)
+            if packets is not None:
+                return OctetStream(packets, packets.name, owned=False)
             if isinstance(source, (list, tuple)):
                 self._next_are([(each, False) for each in source])
             elif isinstance(source, (bytes, bytearray, memoryview)):
@@ -64,7 +73,7 @@ class StreamIterator:
                 return source.open()
             elif not isinstance(source, (str, os.PathLike)):
                 raise CaptureError(
-                    "an input is a path, a URL, octets or a binary file",
+                    "an input is a path, a URL, octets, a binary file or packets",
                     name=f"<{type(source).__name__}>",
                 )
             elif os.path.isdir(source):  # noqa: PTH112 - a str stays as its user wrote it
@@ -80,6 +89,20 @@ class StreamIterator:
 
     def _next_are(self, entries: list[tuple[Any, bool]]) -> None:
         self._waiting.extendleft(reversed(entries))
+        for source, _ in entries:
+            self._count(source, 1)
+
+    def _count(self, source: Any, sign: int) -> None:
+        octets = _octets_of(source)
+        if octets is None:
+            self._unsized += sign
+        else:
+            self._octets += sign * octets
+
+    @property
+    def octets_waiting(self) -> int | None:
+        """Octets, as stored, of the inputs not opened yet; None where that is not known."""
+        return None if self._unsized else self._octets
 
 
 def open_streams(source: Source) -> StreamIterator:
@@ -87,10 +110,11 @@ def open_streams(source: Source) -> StreamIterator:
 
     Parameters
     ----------
-    source : str, path, bytes, bytearray, memoryview, binary file, or a list of these
+    source : str, path, bytes, bytearray, memoryview, binary file, packets, or a list of these
         A path; a glob (``**`` included) which is no existing path; a directory, for every
         regular file below it in sorted order; ``-`` for the standard input; a URL with
-        ``://`` (fsspec); octets themselves; an open binary file, which is not closed here.
+        ``://`` (fsspec); octets themselves; an open binary file, which is not closed here;
+        packets of scapy, or pairs of time and octets as dpkt gives them.
 
     Returns
     -------
@@ -105,6 +129,19 @@ def open_streams(source: Source) -> StreamIterator:
         From ``next``: a URL without fsspec.
     """
     return StreamIterator(source)
+
+
+def _octets_of(source: Any) -> int | None:
+    """Return how long an input is, where that can be known before it is opened."""
+    if isinstance(source, CaptureError):
+        return 0
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source != "-"):
+        try:
+            state = os.stat(source)  # noqa: PTH116 - a str stays as its user wrote it
+        except (OSError, ValueError):
+            return None
+        return state.st_size if stat.S_ISREG(state.st_mode) else None
+    return len(source) if isinstance(source, (bytes, bytearray)) else None
 
 
 def _is_glob(path: str) -> bool:

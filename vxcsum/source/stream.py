@@ -35,6 +35,7 @@ class MemoryReader:
         view = memoryview(octets)
         as_it_is = view.c_contiguous and view.nbytes  # an empty view cannot be cast
         self._rest = view.cast("B") if as_it_is else memoryview(view.tobytes())
+        self.size = len(self._rest)
 
     def readinto(self, view: memoryview) -> int:
         """Copy the next octets into `view` and return their number."""
@@ -115,6 +116,8 @@ class OctetStream:
         "gzip", "zstd", "xz" or "lz4", told by the first octets.
     from_directory : bool
         As above.
+    octets_stored : int
+        Octets taken from the input so far, as stored: before they are decompressed.
 
     Raises
     ------
@@ -127,6 +130,7 @@ class OctetStream:
     ) -> None:
         self.name = name
         self.from_directory = from_directory
+        self.octets_stored = 0
         self._file = file
         self._owned = owned
         self._read = _read_method(file)
@@ -165,6 +169,18 @@ class OctetStream:
             return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         except (AttributeError, OSError, ValueError):
             return False
+
+    @property
+    def size(self) -> int | None:
+        """Octets of the input as stored; None where that is not known, as of a pipe."""
+        size = getattr(self._file, "size", None)  # octets in memory, and files of fsspec
+        if isinstance(size, int):
+            return size
+        try:
+            state = os.fstat(self._file.fileno())
+        except (AttributeError, OSError, ValueError):
+            return None
+        return state.st_size if stat.S_ISREG(state.st_mode) else None
 
     def readinto(self, view: memoryview) -> int:
         """Read decompressed octets into `view`.
@@ -205,9 +221,12 @@ class OctetStream:
         try:
             while (found := self._read(view)) is None:
                 time.sleep(_IDLE_SECONDS)  # a non-blocking descriptor without octets for now
+        except CaptureError:
+            raise
         except Exception as error:  # file objects of any kind, each with errors of its own
             self._damage = f"cannot be read: {reason_of(error)}"
             return 0
+        self.octets_stored += found
         return found
 
     def close(self) -> None:

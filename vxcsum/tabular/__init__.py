@@ -1,0 +1,1 @@
+"""Tables of NumPy columns for people and for other libraries: Arrow, files, text, HTML."""
