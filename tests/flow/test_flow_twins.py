@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vxcsum.flow import vectorized
+from vxcsum.flow import counting, vectorized
 from vxcsum.flow.records import State
 
 if TYPE_CHECKING:
@@ -108,8 +108,17 @@ def test_ends_with_the_same_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
 def test_sequence_numbers_far_apart_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     table = random_table(np.random.default_rng(2), 300, 3)
     wanted = followed(native, table, [], 1000)
-    monkeypatch.setattr(vectorized, "_SAFE", 0)  # each connection by itself
+    monkeypatch.setattr(counting, "_SAFE", 0)  # each connection by itself
     assert followed(vectorized, table, [], 1000) == wanted
+
+
+@pytest.mark.parametrize("wild", [2**63 - 1, -(2**63) + 1])
+def test_times_of_damaged_captures_do_not_overflow(wild: int) -> None:
+    table = random_table(np.random.default_rng(5), 200, 2)
+    times = table["timestamp"].view("i8")
+    times[::3] = wild
+    table["tcp_flags"][::5] = 0x02
+    assert followed(native, table, [], 1000) == followed(vectorized, table, [90], 1000)
 
 
 @pytest.mark.parametrize(

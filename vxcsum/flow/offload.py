@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.packet.columns import Kind
 from vxcsum.packet.ip import IPPROTO_TCP
 
 if TYPE_CHECKING:
     from vxcsum.flow.table import FlowTable
-    from vxcsum.packet.columns import I64, AnyArray
+    from vxcsum.packet.columns import I64, U64, AnyArray
 
 #: Segments with payload that make a bulk transfer, and their octets on average: a sender that may
 #: leave cutting to a device has had reason to.
@@ -26,8 +25,18 @@ MIN_SEGMENTS = 100
 MIN_OCTETS = 500
 #: A connection belongs to a transfer if it carries this share of the octets of the largest one.
 _SHARE = 0.1
-_COUNTS = ("frames", "data_frames", "octets", "repeated_octets", "superframes")
-_STATUSES = ("partial", "valid", "invalid")
+_COUNTS = (
+    "frames",
+    "data_frames",
+    "octets",
+    "repeated_octets",
+    "superframes",
+    "partial",
+    "valid",
+    "invalid",
+)
+#: Directions that are told apart, those with the most octets.
+MAX_TRANSFERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,62 +82,82 @@ class Transfer:
         return None
 
 
-def transfers(flows: FlowTable) -> list[Transfer]:
-    """Return what nodes sent each other, the most octets first."""
+def transfers(flows: FlowTable, *, limit: int = MAX_TRANSFERS) -> list[Transfer]:
+    """Return what nodes sent each other, the most octets first, at most ``limit`` directions."""
     tcp = np.flatnonzero(flows.field("protocol") == IPPROTO_TCP)
-    if not tcp.size:
+    rows, ends = np.tile(tcp, 2), np.repeat(np.array([0, 1]), tcp.size)
+    sent = flows.field("from")
+    _, labels = np.unique(_keys(flows, tcp), return_inverse=True)
+    if not labels.size:
         return []
-    some = flows[tcp]
-    kind, plain = some.field("kind"), some.field("kind") != Kind.VXLAN
-    address = some.field("address")
-    sides: list[AnyArray] = [
-        np.where(plain[:, None], address[:, 0], some.field("outer_src")),
-        np.where(plain[:, None], address[:, 1], some.field("outer_dst")),
-    ]
-    columns = [np.concatenate([some.field(n)] * 2) for n in ("capture", "interface", "ifindex")]
-    sender, receiver = np.concatenate(sides), np.concatenate(sides[::-1])
-    labels = group_labels(*columns, np.concatenate([kind] * 2), sender, receiver)
-    sent = some.field("from")
-    both = np.concatenate([sent[:, 0], sent[:, 1]])
-    partial = np.bincount(labels, both["partial"])
-    back = labels[(np.arange(labels.size) + tcp.size) % labels.size]
+    octets = np.bincount(labels, sent["octets"][rows, ends])
+    partial = np.bincount(labels, sent["partial"][rows, ends])
+    opposite = np.roll(labels, tcp.size)
+    order = np.argsort(labels, kind="stable")
+    stops = np.cumsum(np.bincount(labels))
     out = []
-    for rows in grouped(labels):
-        part = both[rows]
-        if not part["frames"].any():
-            continue
-        first = int(rows[0])
-        octets = int(part["octets"].sum())
-        out.append(
-            Transfer(
-                capture=int(columns[0][first]),
-                kind=Kind(int(kind[first % tcp.size])),
-                interface=(int(columns[1][first]), int(columns[2][first])),
-                sender=(int(sender[first, 0]), int(sender[first, 1])),
-                receiver=(int(receiver[first, 0]), int(receiver[first, 1])),
-                frames=int(part["frames"].sum()),
-                data_frames=int(part["data_frames"].sum()),
-                octets=octets,
-                new_octets=octets - int(part["repeated_octets"].sum()),
-                superframes=int(part["superframes"].sum()),
-                largest_segment=int(part["largest"].max()),
-                partial=int(part["partial"].sum()),
-                valid=int(part["valid"].sum()),
-                invalid=int(part["invalid"].sum()),
-                partial_back=int(partial[back[first]]),
-                goodput=_goodput(part),
-            )
-        )
-    return sorted(out, key=lambda transfer: -transfer.octets)
+    for label in np.argsort(-octets, kind="stable")[:limit].tolist():
+        mine = order[stops[label - 1] if label else 0 : stops[label]]
+        part = rows[mine], ends[mine]
+        if sent["frames"][part].any():
+            out.append(_transfer(flows, part, int(partial[opposite[mine[0]]])))
+    return out
 
 
-def _goodput(part: AnyArray) -> float | None:
+def _keys(flows: FlowTable, tcp: I64) -> U64:
+    """Return a number for the direction of both ends of some connections, ``uint64[2 n]``."""
+    inside = flows.field("kind")[tcp] == Kind.VXLAN
+    place = np.zeros(tcp.size, np.uint64)
+    for name in ("capture", "kind", "interface", "ifindex"):
+        place = _mixed(place, flows.field(name)[tcp])
+    keys = []
+    for sender, receiver in ((0, 1), (1, 0)):
+        key = place
+        for end in (sender, receiver):
+            node = "outer_src" if end == 0 else "outer_dst"
+            for half in (0, 1):
+                plain = flows.field("address")[tcp, end, half]
+                key = _mixed(key, np.where(inside, flows.field(node)[tcp, half], plain))
+        keys.append(key)
+    return np.concatenate(keys)
+
+
+def _mixed(key: U64, values: AnyArray) -> U64:
+    key = (key ^ values.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed: U64 = key ^ (key >> np.uint64(29))
+    return mixed
+
+
+def _transfer(flows: FlowTable, part: tuple[I64, I64], partial_back: int) -> Transfer:
+    sent = flows.field("from")
+    total = {name: int(sent[name][part].sum(dtype=np.int64)) for name in _COUNTS}
+    row, end = int(part[0][0]), int(part[1][0])
+    kind = Kind(int(flows.field("kind")[row]))
+    if kind == Kind.VXLAN:
+        nodes = [flows.field(name)[row].tolist() for name in ("outer_src", "outer_dst")]
+    else:
+        nodes = flows.field("address")[row].tolist()
+    sender, receiver = nodes[end], nodes[1 - end]
+    return Transfer(
+        capture=int(flows.field("capture")[row]),
+        kind=kind,
+        interface=(int(flows.field("interface")[row]), int(flows.field("ifindex")[row])),
+        sender=(sender[0], sender[1]),
+        receiver=(receiver[0], receiver[1]),
+        new_octets=total["octets"] - total.pop("repeated_octets"),
+        largest_segment=int(sent["largest"][part].max()),
+        partial_back=partial_back,
+        goodput=_goodput(sent, part),
+        **total,
+    )
+
+
+def _goodput(sent: AnyArray, part: tuple[I64, I64]) -> float | None:
     """Return bits a second; chatter before and after a transfer does not stretch its time."""
-    octets: I64 = part["octets"] - part["repeated_octets"]
+    octets: I64 = sent["octets"][part] - sent["repeated_octets"][part]
     if not octets.any():
         return None
-    large = part[(octets > 0) & (octets >= _SHARE * int(octets.max()))]
-    lasted = int(large["last_data"].max()) - int(large["first_data"].min())
-    if lasted <= 0:
-        return None
-    return int((large["octets"] - large["repeated_octets"]).sum()) * 8e9 / lasted
+    large = (octets > 0) & (octets >= _SHARE * int(octets.max()))
+    first, last = (sent[name][part][large] for name in ("first_data", "last_data"))
+    lasted = int(last.max()) - int(first.min())
+    return int(octets[large].sum()) * 8e9 / lasted if lasted > 0 else None

@@ -138,14 +138,14 @@ class FlowTable(ColumnTable):
 
     def of_end(self, name: str, end: int) -> AnyArray:
         """Return a field that both ends have, of the client (0) or of the server (1)."""
-        values = self._records[name]
-        rows = np.arange(len(values))
-        picked: AnyArray = values[rows, np.where(self.swapped, 1 - end, end)]
-        return picked
+        return self._picked(self._records[name], end)
 
     def sent(self, name: str, end: int) -> AnyArray:
         """Return what the client (0) or the server (1) sent."""
-        picked: AnyArray = self.of_end("from", end)[name]
+        return self._picked(self._records["from"][name], end)
+
+    def _picked(self, values: AnyArray, end: int) -> AnyArray:
+        picked: AnyArray = values[np.arange(len(values)), np.where(self.swapped, 1 - end, end)]
         return picked
 
 

@@ -38,6 +38,7 @@ _ROWS = (
 )
 
 
+_SUMMED = ("frames", "repeated_frames", "superframes", "partial")
 _OFFLOADS = ("checksum_offload", "segmentation_offload")
 
 
@@ -200,19 +201,19 @@ def _kind(report: Report) -> Kind:
 
 def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
     """Return what is compared, and the busiest direction."""
-    flows = report.flows
-    tcp = flows[flows.field("protocol") == IPPROTO_TCP]
-    tcp = tcp[tcp.field("kind") == _kind(report)]
-    sent, syns = tcp.field("from"), tcp.field("syns").astype(np.int64)
-    frames = int(sent["frames"].sum())
-    again = int(sent["repeated_frames"].sum()) + int(np.maximum(syns - 1, 0).sum())
-    begun = tcp.field("established") != ABSENT_TIME
-    waited = (tcp.field("established") - tcp.field("first"))[begun] / 1e9
-    moved = [t for t in transfers(tcp) if t.octets]
+    flows, kind = report.flows, _kind(report)
+    tcp = (flows.field("protocol") == IPPROTO_TCP) & (flows.field("kind") == kind)
+    sent, syns = flows.field("from"), flows.field("syns")[tcp].astype(np.int64)
+    total = {n: int(sent[n][tcp].sum(dtype=np.int64)) for n in _SUMMED}
+    again = total["repeated_frames"] + int(np.maximum(syns - 1, 0).sum())
+    begun = tcp & (flows.field("established") != ABSENT_TIME)
+    waited = (flows.field("established")[begun] - flows.field("first")[begun]) / 1e9
+    moved = [t for t in transfers(flows) if t.octets and t.kind == kind]
     busiest = moved[0] if moved else None
     found: dict[str, int] = {}
     for finding in report.findings:
         found[finding.code] = found.get(finding.code, 0) + finding.frames
+    frames = total["frames"]
     said = {
         "frames": report.frames["total"],
         "duration_seconds": _duration(report),
@@ -220,11 +221,11 @@ def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
         if busiest is None or busiest.goodput is None
         else round(busiest.goodput, 1),
         "segment_bytes_median": _median(report.evidence.connections.segments),
-        "superframes": int(sent["superframes"].sum()),
-        "partial_share": round(int(sent["partial"].sum()) / frames, 6) if frames else None,
+        "superframes": total["superframes"],
+        "partial_share": round(total["partial"] / frames, 6) if frames else None,
         "retransmissions": again,
         "retransmission_share": round(again / frames, 6) if frames else None,
-        "connections": len(tcp),
+        "connections": int(tcp.sum()),
         "handshake_seconds_median": round(float(np.median(waited)), 9) if waited.size else None,
         "handshake_seconds_longest": round(float(waited.max()), 9) if waited.size else None,
         "checksum_offload": None if busiest is None else busiest.checksum_offload,

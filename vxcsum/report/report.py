@@ -93,7 +93,7 @@ class Report:
             "findings": [finding.to_dict() for finding in self.findings],
             "connections": len(self.flows),
             "transfers": [
-                _transfer(transfer) for transfer in transfers(self.flows)[:MAX_TRANSFERS]
+                _transfer(transfer) for transfer in transfers(self.flows, limit=MAX_TRANSFERS)
             ],
             "limits": self.evidence.limits,
         }
