@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.pipeline import CaptureInfo
+    from vxcsum.report.plots import Plots
     from vxcsum.rules.base import Finding
     from vxcsum.rules.evidence import Evidence
 
@@ -93,6 +94,19 @@ class Report:
         from vxcsum.report.text import render  # the text needs Report itself
 
         return render(self, color=color)
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page that needs nothing else, to be mailed or printed."""
+        from vxcsum.report.html import render  # the page needs Report itself
+
+        return render(self)
+
+    @property
+    def plot(self) -> Plots:
+        """Its pictures; ``report.plot.status()`` is a Matplotlib figure, see `Plots`."""
+        from vxcsum.report.plots import Plots
+
+        return Plots(self)
 
     def __str__(self) -> str:
         """Return the report as text, without colours."""
