@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vxcsum import _optional
 from vxcsum.analysis import analyze as run
-from vxcsum.cli.options import listed, parse_ports, wants_color
+from vxcsum.cli.options import listed, parse_ports, plot_format, wants_color
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.engine import ENGINES
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import write_whole
+from vxcsum.source.whole import whole_file, write_whole
 
 if TYPE_CHECKING:
     from vxcsum.errors import CaptureError
@@ -35,6 +36,10 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option("--output", "-o", metavar="FILE", help="Write the report there.")
+@click.option("--html", metavar="FILE", help="Write the report as one HTML page, to be mailed.")
+@click.option(
+    "--plot", metavar="FILE", help="Write its pictures as .svg, .png or .pdf (matplotlib)."
+)
 @click.option("--select", multiple=True, metavar="RULES", help="Only these rules, by prefix.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Without these rules, by prefix.")
 @click.option(
@@ -67,6 +72,8 @@ def analyze(
     port: tuple[str, ...],
     format_: str,
     output: str | None,
+    html: str | None,
+    plot: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     pre_nat: tuple[str, ...],
@@ -84,6 +91,9 @@ def analyze(
     CAPTURE is a path, a glob, a directory, "-" for standard input, or a URL.
     """
     failed: list[CaptureError] = []
+    if plot is not None:  # what is wrong with it is told before the work, not after it
+        plot_format(plot)
+        _optional.matplotlib()
     if output == "-":
         output = None
 
@@ -113,6 +123,11 @@ def analyze(
             click.echo(text, nl=False, color=color)
         else:
             write_whole(output, text, captures)
+    if report.captures and html is not None:
+        write_whole(html, report.to_html(), captures)
+    if report.captures and plot is not None:
+        with whole_file(plot, captures) as file:
+            report.plot.save(file, plot_format(plot))
     if failed:
         sys.exit(2)
     if not report.captures:

@@ -112,10 +112,10 @@ class StatusPanel(Panel):
             y -= 1.0 if row.layer == before else 1.35
             before = row.layer
             places.append(y)
-            height = np.log1p(row.counts) / np.log1p(top) * 0.82
+            starts = np.flatnonzero(np.diff(row.counts, prepend=-1))  # equal neighbours are one
             axes.stairs(
-                y + height,
-                edges / unit,
+                y + np.log1p(row.counts[starts]) / np.log1p(top) * 0.82,
+                np.append(edges[starts], edges[-1]) / unit,
                 baseline=y,
                 fill=True,
                 facecolor=COLORS[row.status],

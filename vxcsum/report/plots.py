@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vxcsum import _optional
-from vxcsum.errors import VxcsumError
 from vxcsum.report.facts import names_told
 from vxcsum.report.panels import (
     INK,
@@ -32,9 +30,8 @@ if TYPE_CHECKING:
 
     from vxcsum.report.report import Report
 
-#: What files can be written, by the end of their name.
-FORMATS = ("svg", "png", "pdf")
 _WIDTH = 8.6
+_FONT = b"font-family: 'DejaVu Sans'"
 _STYLE = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -121,31 +118,17 @@ class Plots:
         return figure
 
 
-def format_of(path: str) -> str:
-    """Return the format that the end of a file name asks for.
-
-    Raises
-    ------
-    VxcsumError
-        It is none of `FORMATS`.
-    """
-    found = Path(path).suffix.lower().removeprefix(".")
-    if found not in FORMATS:
-        wanted = ", ".join(f".{name}" for name in FORMATS)
-        problem = f"cannot plot into {path!r}: the name must end in one of {wanted}"
-        raise VxcsumError(problem)
-    return found
-
-
 def _write(figure: Figure, file: BinaryIO, format_: str) -> None:
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    undated: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    out = io.BytesIO()
     with _style():
-        figure.savefig(
-            file,
-            format=format_,
-            metadata=undated[format_],
-            transparent=format_ == "svg",
-        )
+        metadata = undated.get(format_)
+        figure.savefig(out, format=format_, metadata=metadata, transparent=format_ == "svg")
+    # Text stays text in SVG; where the font is not installed, one of the same width is wanted.
+    octets = out.getvalue()
+    if format_ == "svg":
+        octets = octets.replace(_FONT, _FONT + b", Verdana, sans-serif")
+    file.write(octets)
 
 
 @contextmanager
