@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,18 @@ if TYPE_CHECKING:
     from vxcsum.report.report import Report
     from vxcsum.rules.base import Finding, Remedy
 
-#: What a page holds at most; the rest is counted. Findings in full, in one line, captures,
-#: connections, and characters of one text.
-MAX_FULL, MAX_BRIEF, MAX_CAPTURES, MAX_WAITS, MAX_TEXT = 30, 200, 100, 50, 1500
+#: What a page holds at most; the rest is counted. Findings in full, of one rule, in one line.
+MAX_FULL, MAX_SAME, MAX_BRIEF = 40, 5, 200
+#: Captures, connections, and characters of one text.
+MAX_CAPTURES, MAX_WAITS, MAX_TEXT = 100, 50, 1500
 
 #: A page that is opened may load nothing and run nothing, whatever is in it.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
 )
+#: From so many findings on, a table of them comes first.
+_OVERVIEW = 4
 _STATUS_MEANINGS = {
     "valid": "right",
     "zero": "none was sent, which UDP allows",
@@ -134,7 +138,9 @@ def _span(report: Report) -> str:
         return frames_told(report)
     first, last = min(firsts), max(lasts)
     begin, end = ((iso_time(time) or "")[:19].replace("T", " ") for time in (first, last))
-    return f"{frames_told(report)} {begin} to {end} UTC, {(last - first) / 1e9:,.1f} s."
+    seconds = (last - first) / 1e9
+    long = f"{seconds:,.1f} s" if seconds < 10_000 else f"{seconds / 3600:,.1f} h"
+    return f"{frames_told(report)} {begin} to {end} UTC, {long}."
 
 
 def _links(shown: Iterable[tuple[str, str, Markup]]) -> Markup:
@@ -148,13 +154,22 @@ def _findings(report: Report) -> Markup:
     if not serious:
         parts.append(tag("p", "Nothing is wrong with the checksums that could be verified."))
     several = len(report.captures) > 1
-    parts += [
-        _finding(finding, number, several=several)
-        for number, finding in enumerate(serious[:MAX_FULL], 1)
-    ]
-    if serious[MAX_FULL:]:
+    full: list[Finding] = []
+    brief: list[Finding] = []
+    of_rule: Counter[str] = Counter()
+    for finding in serious:
+        of_rule[finding.code] += 1
+        fits = of_rule[finding.code] <= MAX_SAME and len(full) < MAX_FULL
+        (full if fits else brief).append(finding)
+    if len(full) >= _OVERVIEW:
+        parts.append(_overview(full, several=several))
+    told: dict[tuple[Remedy, ...], int] = {}
+    for number, finding in enumerate(full, 1):
+        before = told.setdefault(finding.remedies, number)
+        parts.append(_finding(finding, number, before, several=several))
+    if brief:
         parts.append(tag("h3", "More findings"))
-        parts.append(_briefly(serious[MAX_FULL:], several=several))
+        parts.append(_briefly(brief, several=several))
     if notes:
         parts.append(tag("h3", "Also seen"))
         parts.append(_briefly(notes, several=several))
@@ -172,7 +187,25 @@ def _briefly(findings: Sequence[Finding], *, several: bool) -> Markup:
     return tag("ul", *shown)
 
 
-def _finding(finding: Finding, number: int, *, several: bool) -> Markup:
+def _overview(findings: Sequence[Finding], *, several: bool) -> Markup:
+    """Return a table of contents for many findings."""
+    columns = ["rule", "what", "severity", "frames", *(["capture"] if several else [])]
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("a", finding.code, href=f"#finding-{number}"), scope="row"),
+            tag("td", finding.rule.title),
+            tag("td", finding.severity.name.lower()),
+            tag("td", f"{finding.frames:,}", class_="number"),
+            tag("td", _clip(finding.capture), class_="name") if several else "",
+        )
+        for number, finding in enumerate(findings, 1)
+    ]
+    return _table("Findings", "Worst first", columns, rows, numbers=(3,))
+
+
+def _finding(finding: Finding, number: int, before: int, *, several: bool) -> Markup:
+    """Return a finding in full; remedies that an earlier one has are not said twice."""
     severity = finding.severity.name.lower()
     parts = [
         tag("h3", f"{finding.code} {finding.rule.name}", id=f"finding-{number}-title"),
@@ -189,8 +222,11 @@ def _finding(finding: Finding, number: int, *, several: bool) -> Markup:
     if rows:
         parts.append(tag("h4", "Evidence"))
         parts.append(_evidence(rows))
-    if finding.remedies:
-        parts.append(tag("h4", "What to do"))
+    if finding.remedies and before < number:
+        link = tag("a", "the same as above", href=f"#finding-{before}-cures")
+        parts.append(tag("p", tag("strong", "What to do: "), link, "."))
+    elif finding.remedies:
+        parts.append(tag("h4", "What to do", id=f"finding-{number}-cures"))
         hint = "A click on a command selects all of it."
         parts.append(tag("p", hint, class_="quiet small screen"))
         parts.append(tag("ol", *(_remedy(r) for r in finding.remedies), class_="cures"))

@@ -232,7 +232,7 @@ class ConnectionsPanel(Panel):
             if places:
                 axes.scatter(
                     *zip(*places, strict=True),
-                    *(44, color),
+                    *(52, color),
                     marker=marker,
                     label=name,
                     zorder=2,
@@ -301,7 +301,7 @@ class PairsPanel(Panel):
             )
             axes.text(
                 *(column, row, f"{wrong:,} of {frames:,}" if wrong else f"0 of {frames:,}"),
-                color=("#ffffff" if depth > 0.7 else "#000000") if wrong else INK,
+                color=_legible(ramp(depth)) if wrong else INK,
                 fontweight="bold" if wrong else "normal",
                 fontsize=8 if len(p.destinations) < 9 else 6,
                 ha="center",
@@ -334,6 +334,13 @@ def _width(shift: int) -> str:
         if seconds >= least:
             return f"{seconds / least:.3g} {word}"
     return f"{seconds * 1e6:.3g} us"
+
+
+def _legible(color: Any) -> str:
+    """Return black or white, whichever contrasts more with a colour (WCAG 2, luminance)."""
+    channels = np.asarray(color[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#ffffff"
 
 
 def _name_spikes(axes: Any, place: Residuals, heights: Any) -> None:

@@ -79,7 +79,7 @@ th, td { padding: .4rem .9rem .4rem 0; text-align: left; vertical-align: top;
 thead th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.name { min-width: 12rem; overflow-wrap: anywhere; }
+.name { min-width: 12rem; overflow-wrap: anywhere; }
 td.hit { color: var(--bad); font-weight: 700; }
 td.none { color: var(--quiet); }
 
@@ -100,9 +100,10 @@ footer { margin: 3rem 0 2rem; padding-top: 1rem; border-top: 1px solid var(--lin
 @media print {
   body { font-size: 10pt; }
   .wide { max-width: none; padding: 0; }
+  .verdict .wide { padding: 0 1rem; }
   nav, .skip, .screen { display: none; }
   h1, h2, h3, h4, dt, thead { break-after: avoid; }
-  figure, li, tr, .verdict, dd { break-inside: avoid; }
+  figure, li, tr, .verdict, dd, .scroll { break-inside: avoid; }
   .scroll { overflow: visible; }
   figure svg { min-width: 0; }
   .verdict, .badge, article, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
