@@ -392,7 +392,7 @@ def _pictures(report: Report) -> dict[str, Markup]:
                 "figure",
                 _scroll(
                     panel.title,
-                    inline(svg, name=panel.name, title=panel.title, says=panel.says),
+                    inline(svg, name=f"plot-{panel.name}", title=panel.title, says=panel.says),
                 ),
                 tag("figcaption", tag("strong", panel.title), ". ", _clip(panel.says)),
             )
