@@ -175,6 +175,14 @@ def test_what_is_drawn_stands_out_from_both_pages(page: str) -> None:
     assert page in STYLE
 
 
+def test_a_notebook_shows_a_figure_by_itself() -> None:
+    figure: Any = vxcsum.analyze(LATE).plot.connections()
+    root = ElementTree.fromstring(figure._repr_svg_())
+    assert root.tag.endswith("}svg")
+    paper = next(node for node in root.iter() if node.get("id") == "patch_1")
+    assert "fill: #ffffff" in str(paper[0].get("style"))  # legible in a dark theme
+
+
 def test_an_empty_capture_can_be_drawn() -> None:
     assert "No checksum was seen" in texts(vxcsum.analyze(pcap([])).plot.all())
 

@@ -103,7 +103,13 @@ class Report:
 
     @property
     def plot(self) -> Plots:
-        """Its pictures; ``report.plot.status()`` is a Matplotlib figure, see `Plots`."""
+        """Its pictures; ``report.plot.status()`` is a Matplotlib figure, see `Plots`.
+
+        Raises
+        ------
+        MissingDependencyError
+            Matplotlib is not installed; the message says how to.
+        """
         from vxcsum.report.plots import Plots
 
         return Plots(self)
