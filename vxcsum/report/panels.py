@@ -154,14 +154,8 @@ class ResidualsPanel(Panel):
         super().__init__(report)
         self._places = residuals(report.evidence)
         if self._places:
-            self.height = 0.75 + 1.25 * len(self._places)
-            self.says = " ".join(self._told(place) for place in self._places)
-
-    @staticmethod
-    def _told(place: Residuals) -> str:
-        frames = frames_of(int(place.frames.sum()))
-        distinct = f"{len(place.values):,} distinct residual{'s' * (len(place.values) != 1)}"
-        return f"{place.place}: {frames} with {distinct}; {place.reading}."
+            self.height = 0.75 + 1.35 * len(self._places)
+            self.says = " ".join(f"{_told(p)}; {p.reading}." for p in self._places)
 
     def draw(self, figure: Any) -> None:
         """Draw a histogram for each place of a checksum."""
@@ -175,11 +169,12 @@ class ResidualsPanel(Panel):
             ticks = [0, top]
             if top > _LINEAR:
                 axes.set_yscale("symlog", linthresh=1)
-                ticks[1:1] = [10**n for n in range(len(str(top // 2)))]
+                decades = len(str(top // 8))
+                ticks[1:1] = [10**n for n in range(0, decades, 1 if decades < 4 else 2)]
             axes.set_ylim(0, top * (1.3 if top <= _LINEAR else 3))
             axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
             axes.minorticks_off()
-            axes.set_title(label(self._told(place)), loc="left", fontsize=9, color=INK)
+            axes.set_title(f"{_told(place)}\n{place.reading}", loc="left", fontsize=8.5, color=INK)
             axes.set_ylabel("frames")
             _name_spikes(axes, place, heights)
             _plain(axes, "left", "bottom")
@@ -311,7 +306,8 @@ class PairsPanel(Panel):
         axes.set_yticks(range(len(p.sources)), p.sources)
         slanted = len(p.destinations) > 5 or any(":" in name for name in p.destinations)
         if slanted:
-            axes.tick_params(axis="x", rotation=30)
+            for name in axes.get_xticklabels():
+                name.set(rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.6, max(len(p.destinations), 3) - 0.4)
         axes.set_ylim(len(p.sources) - 0.4, -0.6)
         more = f"; {p.left_out:,} more pairs are not shown" if p.left_out else ""
@@ -336,6 +332,12 @@ def _width(shift: int) -> str:
     return f"{seconds * 1e6:.3g} us"
 
 
+def _told(place: Residuals) -> str:
+    """Return how many wrong checksums there are in a place, and how varied."""
+    distinct = f"{len(place.values):,} distinct residual{'s' * (len(place.values) != 1)}"
+    return f"{place.place}: {frames_of(int(place.frames.sum()))} with {distinct}"
+
+
 def _legible(color: Any) -> str:
     """Return black or white, whichever contrasts more with a colour (WCAG 2, luminance)."""
     channels = np.asarray(color[:3])
@@ -353,9 +355,10 @@ def _name_spikes(axes: Any, place: Residuals, heights: Any) -> None:
         if apart and (frames > 1 or len(place.values) <= _MAX_NAMED):
             named.append(value)
             right = value > 0xD000
+            height = int(heights[value * _RESIDUAL_BINS // 0xFFFF])  # a residual is at most 0xfffe
             axes.annotate(
-                f"0x{value:04x}: {frames:,}",
-                (value, heights[min(value * _RESIDUAL_BINS // 0xFFFF, _RESIDUAL_BINS - 1)]),
+                f"0x{value:04x}: {frames:,}" + (f" of {height:,} here" if height > frames else ""),
+                (value, height),
                 xytext=(-4 if right else 4, 3),
                 textcoords="offset points",
                 ha="right" if right else "left",
