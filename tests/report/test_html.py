@@ -206,6 +206,16 @@ def test_what_a_page_holds_is_bounded(tmp_path: Path) -> None:
     assert len(text) < 1_000_000
 
 
+def test_a_page_does_not_call_good_what_is_not() -> None:
+    left_out = Page(vxcsum.analyze(LATE, ignore=["VX"]).to_html())
+    assert "NO ERROR: " in left_out.text
+    assert "Nothing is wrong" not in left_out.text
+    empty = page(pcap([]))
+    assert "NOTHING TO VERIFY" in empty.text
+    assert "Nothing is wrong" not in empty.text
+    assert "Nothing is wrong" in page(HEALTHY).text
+
+
 def test_the_same_report_gives_the_same_page() -> None:
     assert vxcsum.analyze(LATE).to_html() == vxcsum.analyze(LATE).to_html()
 
@@ -225,6 +235,11 @@ class TestCommandLine:
         assert result.exit_code == 1
         assert result.stdout.startswith("CORRUPT")
         assert target.read_text(encoding="utf-8") == vxcsum.analyze(str(LATE)).to_html()
+
+    def test_a_dash_is_standard_output(self) -> None:
+        result = CliRunner().invoke(main, ["analyze", "-q", "--html", "-", str(LATE)])
+        assert result.stdout == vxcsum.analyze(str(LATE)).to_html()
+        assert not Path("-").exists()
 
     def test_a_page_that_cannot_be_written_is_one_line(self, tmp_path: Path) -> None:
         target = tmp_path / "no" / "report.html"

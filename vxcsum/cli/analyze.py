@@ -124,7 +124,10 @@ def analyze(
         else:
             write_whole(output, text, captures)
     if report.captures and html is not None:
-        write_whole(html, report.to_html(), captures)
+        if html == "-":
+            click.echo(report.to_html(), nl=False)
+        else:
+            write_whole(html, report.to_html(), captures)
     if report.captures and plot is not None:
         with whole_file(plot, captures) as file:
             report.plot.save(file, plot_format(plot))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vxcsum.checksum.status import STATUSES
 from vxcsum.errors import MissingDependencyError
 from vxcsum.report.facts import (
+    Mood,
     evidence_rows,
     frames_of,
     frames_told,
@@ -152,7 +153,9 @@ def _findings(report: Report) -> Markup:
     notes = [f for f in report.findings if f.severity == Severity.INFO]
     parts: list[Markup] = []
     if not serious:
-        parts.append(tag("p", "Nothing is wrong with the checksums that could be verified."))
+        good = "Nothing is wrong with the checksums that could be verified."
+        other = "No finding is an error or a warning."
+        parts.append(tag("p", good if verdict(report)[0] is Mood.GOOD else other))
     several = len(report.captures) > 1
     full: list[Finding] = []
     brief: list[Finding] = []
