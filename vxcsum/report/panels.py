@@ -211,7 +211,7 @@ class ConnectionsPanel(Panel):
         for at, wait in zip(y, self._waits, strict=True):
             axes.plot([0, wait.length], [at, at], color=FAINT, linewidth=1, zorder=1)
             axes.text(
-                *(1.01, at, f"{outcome(wait)} ({wait.code})"),
+                *(1.02, at, f"{outcome(wait)} ({wait.code})"),
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 color=INK,

@@ -89,12 +89,14 @@ class Timeline:
         ends = np.concatenate(([0], inner, [times.size]))
         into = self.counts[low - self.start : high - self.start + 1]
         for (codes, total), meaning in ((signatures, _of_signature), (headers, _of_headers)):
+            if order is not None:
+                codes = codes[order]
             cells = total.ravel()
             present = np.flatnonzero(cells)
             most = present[np.argmax(cells[present])]
             left = ends[1:] - ends[:-1]
             for code in present[present != most]:
-                rows = np.flatnonzero((codes if order is None else codes[order]) == code)
+                rows = np.flatnonzero(codes == code)
                 places = np.searchsorted(rows, ends)
                 seen = places[1:] - places[:-1]
                 left -= seen
