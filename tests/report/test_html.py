@@ -18,7 +18,8 @@ from support import TCP, Frame, address, framed, ipv4, pcap, segment, tunnelled
 
 import vxcsum
 from vxcsum.cli.main import main
-from vxcsum.report.html import MAX_BRIEF, MAX_CAPTURES, MAX_FULL, MAX_SAME
+from vxcsum.report.html import MAX_CAPTURES
+from vxcsum.report.html_findings import MAX_BRIEF, MAX_FULL, MAX_SAME
 from vxcsum.report.markup import Markup, join, tag
 
 KERNEL = Path(__file__).parents[2] / "captures" / "kernel"

@@ -19,7 +19,7 @@ import vxcsum
 from vxcsum import Status
 from vxcsum.cli.main import main
 from vxcsum.report.facts import waits
-from vxcsum.report.panels import COLORS, FAINT
+from vxcsum.report.panel import COLORS, FAINT
 from vxcsum.report.series import MAX_NODES, pairs, residuals, status_rows
 from vxcsum.report.style import STYLE
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from vxcsum import _optional
-from vxcsum.report.panels import INK
+from vxcsum.report.panel import INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from vxcsum.checksum.status import STATUSES
 from vxcsum.errors import MissingDependencyError
-from vxcsum.report.facts import (
-    Mood,
-    evidence_rows,
-    frames_of,
-    frames_told,
-    names_told,
-    note,
-    place_told,
-    verdict,
-    waits,
-)
+from vxcsum.report.boxes import clip, scroll, table
+from vxcsum.report.facts import frames_told, names_told, place_told, verdict, waits
+from vxcsum.report.html_findings import findings
 from vxcsum.report.markup import Markup, element, join, tag
 from vxcsum.report.style import STYLE
 from vxcsum.rules.base import Severity, iso_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from vxcsum.pipeline import CaptureInfo
     from vxcsum.report.facts import Wait
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding, Remedy
 
-#: What a page holds at most; the rest is counted. Findings in full, of one rule, in one line.
-MAX_FULL, MAX_SAME, MAX_BRIEF = 40, 5, 200
-#: Captures, connections, and characters of one text.
-MAX_CAPTURES, MAX_WAITS, MAX_TEXT = 100, 50, 1500
-
+#: Captures and connections that a page lists at most.
+MAX_CAPTURES, MAX_WAITS = 100, 50
 #: A page that is opened may load nothing and run nothing, whatever is in it.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
 )
-#: From so many findings on, a table of them comes first.
-_OVERVIEW = 4
 _STATUS_MEANINGS = {
     "valid": "right",
     "zero": "none was sent, which UDP allows",
@@ -58,7 +42,7 @@ def render(report: Report) -> str:
     word, _, rest = sentence.partition(": ")
     pictures = _pictures(report)
     sections = [
-        ("findings", "Findings", _findings(report)),
+        ("findings", "Findings", findings(report)),
         ("connections", "Connections that were hit", _connections(report, pictures)),
         ("checksums", "Checksums", _checksums(report, pictures)),
         ("patterns", "Where, and how far off", _patterns(pictures)),
@@ -80,14 +64,14 @@ def render(report: Report) -> str:
             )
         ),
         tag("link", rel="icon", href="data:,"),
-        tag("title", _clip(f"{word}: {names_told(report)} - vxcsum", 300)),
+        tag("title", clip(f"{word}: {names_told(report)} - vxcsum", 300)),
         tag("style", Markup(STYLE)),
     )
     banner = tag(
         "header",
         tag(
             "div",
-            tag("h1", tag("span", f"{word}: "), _clip(rest)),
+            tag("h1", tag("span", f"{word}: "), clip(rest)),
             *(tag("p", line) for line in _lead(report)),
             tag("p", _span(report), class_="quiet small"),
             tag("nav", _links(shown), aria_label="On this page"),
@@ -114,10 +98,6 @@ def render(report: Report) -> str:
         tag("footer", _footer(report), class_="wide"),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _clip(text: str, most: int = MAX_TEXT) -> str:
-    return text if len(text) <= most else text[:most] + " ..."
 
 
 def _lead(report: Report) -> Iterator[Markup]:
@@ -147,120 +127,6 @@ def _links(shown: Iterable[tuple[str, str, Markup]]) -> Markup:
     return tag("ul", *(tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in shown))
 
 
-def _findings(report: Report) -> Markup:
-    serious = [f for f in report.findings if f.severity > Severity.INFO]
-    notes = [f for f in report.findings if f.severity == Severity.INFO]
-    parts: list[Markup] = []
-    if not serious:
-        good = "Nothing is wrong with the checksums that could be verified."
-        other = "No finding is an error or a warning."
-        parts.append(tag("p", good if verdict(report)[0] is Mood.GOOD else other))
-    several = len(report.captures) > 1
-    full: list[Finding] = []
-    brief: list[Finding] = []
-    of_rule: Counter[str] = Counter()
-    for finding in serious:
-        of_rule[finding.code] += 1
-        fits = of_rule[finding.code] <= MAX_SAME and len(full) < MAX_FULL
-        (full if fits else brief).append(finding)
-    if len(full) >= _OVERVIEW:
-        parts.append(_overview(full, several=several))
-    told: dict[tuple[Remedy, ...], int] = {}
-    for number, finding in enumerate(full, 1):
-        before = told.setdefault(finding.remedies, number)
-        parts.append(_finding(finding, number, before, several=several))
-    if brief:
-        parts.append(tag("h3", "More findings"))
-        parts.append(_briefly(brief, several=several))
-    if notes:
-        parts.append(tag("h3", "Also seen"))
-        parts.append(_briefly(notes, several=several))
-    parts += [tag("p", f"Note: {limit}.", class_="quiet") for limit in report.evidence.limits]
-    return join(parts)
-
-
-def _briefly(findings: Sequence[Finding], *, several: bool) -> Markup:
-    shown = [
-        tag("li", _clip(note(f) + (f", in {f.capture}" if several else "")))
-        for f in findings[:MAX_BRIEF]
-    ]
-    if findings[MAX_BRIEF:]:
-        shown.append(tag("li", f"and {len(findings) - MAX_BRIEF:,} more"))
-    return tag("ul", *shown)
-
-
-def _overview(findings: Sequence[Finding], *, several: bool) -> Markup:
-    """Return a table of contents for many findings."""
-    columns = ["rule", "what", "severity", "frames", *(["capture"] if several else [])]
-    rows = [
-        tag(
-            "tr",
-            tag("th", tag("a", finding.code, href=f"#finding-{number}"), scope="row"),
-            tag("td", finding.rule.title),
-            tag("td", finding.severity.name.lower()),
-            tag("td", f"{finding.frames:,}", class_="number"),
-            tag("td", _clip(finding.capture), class_="name") if several else "",
-        )
-        for number, finding in enumerate(findings, 1)
-    ]
-    return _table("Findings", "Worst first", columns, rows, numbers=(3,))
-
-
-def _finding(finding: Finding, number: int, before: int, *, several: bool) -> Markup:
-    """Return a finding in full; remedies that an earlier one has are not said twice."""
-    severity = finding.severity.name.lower()
-    parts = [
-        tag("h3", f"{finding.code} {finding.rule.name}", id=f"finding-{number}-title"),
-        tag(
-            "p",
-            *(tag("span", severity, class_="badge"), f" {finding.confidence.value}, "),
-            frames_of(finding.frames),
-            f", in {_clip(finding.capture)}" if several else "",
-        ),
-        tag("p", finding.rule.title, class_="title"),
-        tag("p", _clip(finding.explanation)),
-    ]
-    rows = list(evidence_rows(finding))
-    if rows:
-        parts.append(tag("h4", "Evidence"))
-        parts.append(_evidence(rows))
-    if finding.remedies and before < number:
-        link = tag("a", "the same as above", href=f"#finding-{before}-cures")
-        parts.append(tag("p", tag("strong", "What to do: "), link, "."))
-    elif finding.remedies:
-        parts.append(tag("h4", "What to do", id=f"finding-{number}-cures"))
-        hint = "A click on a command selects all of it."
-        parts.append(tag("p", hint, class_="quiet small screen"))
-        parts.append(tag("ol", *(_remedy(r) for r in finding.remedies), class_="cures"))
-    return tag(
-        "article",
-        *parts,
-        id=f"finding-{number}",
-        class_=severity,
-        aria_labelledby=f"finding-{number}-title",
-    )
-
-
-def _evidence(rows: list[tuple[str, str]]) -> Markup:
-    """Return names and values; values of one name stand together."""
-    named = [(name or rows[at - 1][0], value) for at, (name, value) in enumerate(rows)]
-    parts: list[Markup] = []
-    for name, values in groupby(named, key=lambda row: row[0]):
-        parts.append(tag("dt", name))
-        parts += [tag("dd", _clip(value)) for _, value in values]
-    return tag("dl", *parts)
-
-
-def _remedy(remedy: Remedy) -> Markup:
-    lines = join(remedy.command.split("\n"), Markup("\n"))
-    return tag(
-        "li",
-        tag("p", f"{remedy.when[:1].upper()}{remedy.when[1:]}:"),
-        tag("pre", tag("code", lines)) if remedy.command else "",
-        tag("p", remedy.note, class_="quiet small") if remedy.note else "",
-    )
-
-
 def _connections(report: Report, pictures: dict[str, Markup]) -> Markup:
     found = waits(report)
     if not found:
@@ -274,7 +140,7 @@ def _connections(report: Report, pictures: dict[str, Markup]) -> Markup:
     return join(
         [
             pictures.get("connections", Markup()),
-            _table("Connections that were hit", caption, columns, rows, numbers=(2,)),
+            table("Connections that were hit", caption, columns, rows, numbers=(2,)),
         ]
     )
 
@@ -285,8 +151,8 @@ def _wait(wait: Wait, *, several: bool) -> Markup:
     place = f", in {wait.capture}" if several else ""
     return tag(
         "tr",
-        tag("th", _clip(f"{wait.client} > {wait.server} {wait.protocol}{place}"), scope="row"),
-        tag("td", _clip(seconds)),
+        tag("th", clip(f"{wait.client} > {wait.server} {wait.protocol}{place}"), scope="row"),
+        tag("td", clip(seconds)),
         tag("td", through, class_="number"),
         tag("td", wait.code),
     )
@@ -306,7 +172,7 @@ def _checksums(report: Report, pictures: dict[str, Markup]) -> Markup:
     caption = "How many there are, by layer and status"
     return join(
         [
-            _table("Checksums by layer", caption, ["layer", *names], rows, numbers=range(1, 6)),
+            table("Checksums by layer", caption, ["layer", *names], rows, numbers=range(1, 6)),
             tag("dl", *meanings, class_="small"),
             pictures.get("status", Markup()),
             pictures.get("missing", Markup()),
@@ -332,7 +198,7 @@ def _captures(report: Report) -> Markup:
     ports = ", ".join(str(port) for port in report.vxlan_ports)
     return join(
         [
-            _table("Captures", caption, columns, rows, numbers=(1, 2, 4)),
+            table("Captures", caption, columns, rows, numbers=(1, 2, 4)),
             tag("p", f"UDP ports taken for VXLAN: {ports}.", class_="quiet small"),
         ]
     )
@@ -349,39 +215,13 @@ def _capture(info: CaptureInfo) -> Markup:
     )
     return tag(
         "tr",
-        tag("th", _clip(info.name), scope="row", class_="name"),
+        tag("th", clip(info.name), scope="row", class_="name"),
         tag("td", f"{info.frames:,}", class_="number"),
         tag("td", f"{info.octets:,}", class_="number"),
-        tag("td", _clip(form)),
+        tag("td", clip(form)),
         tag("td", f"{info.snaplen:,}", class_="number"),
         *(tag("td", time) for time in times),
     )
-
-
-def _table(
-    label: str,
-    caption: str,
-    columns: Sequence[str],
-    rows: Iterable[Markup],
-    *,
-    numbers: Sequence[int],
-) -> Markup:
-    """Return a table in a box of its own, which scrolls where the page is too narrow."""
-    heads = [
-        tag("th", column, scope="col", class_="number" if at in numbers else None)
-        for at, column in enumerate(columns)
-    ]
-    table = tag(
-        "table",
-        tag("caption", caption, class_="small"),
-        tag("thead", tag("tr", *heads)),
-        tag("tbody", *rows),
-    )
-    return _scroll(label, table)
-
-
-def _scroll(label: str, content: Markup) -> Markup:
-    return tag("div", content, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
 def _pictures(report: Report) -> dict[str, Markup]:
@@ -392,11 +232,11 @@ def _pictures(report: Report) -> dict[str, Markup]:
         return {
             panel.name: tag(
                 "figure",
-                _scroll(
+                scroll(
                     panel.title,
                     inline(svg, name=f"plot-{panel.name}", title=panel.title, says=panel.says),
                 ),
-                tag("figcaption", tag("strong", panel.title), ". ", _clip(panel.says)),
+                tag("figcaption", tag("strong", panel.title), ". ", clip(panel.says)),
             )
             for panel, svg in report.plot.svgs()
         }

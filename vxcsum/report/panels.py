@@ -1,9 +1,4 @@
-"""The four pictures of a report, each drawn into a figure it is given.
-
-Colours are told apart by people who see few of them, and nothing is told by colour alone: rows have
-their names, markers their shapes, cells their numbers. `INK` and `FAINT` are the only colours
-of text and lines, so that a page may exchange them in its dark theme.
-"""
+"""The four pictures of a report, each drawn into a figure it is given."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ import numpy as np
 from vxcsum import _optional
 from vxcsum.checksum.status import Status
 from vxcsum.report.facts import frames_of, printable, waits
+from vxcsum.report.panel import COLORS, FAINT, INK, Panel, label, legible, plain
 from vxcsum.report.series import pairs, residuals, status_rows
 from vxcsum.rules.base import iso_time
 
@@ -22,63 +18,12 @@ if TYPE_CHECKING:
     from vxcsum.report.report import Report
     from vxcsum.report.series import Residuals
 
-INK, FAINT = "#1c2128", "#848d97"
-#: After Okabe and Ito (jfly.uni-koeln.de/color), darkened until they show on white and on black.
-COLORS = {
-    Status.VALID: "#00916a",
-    Status.ZERO: "#7d8590",
-    Status.PARTIAL: "#2f87c8",
-    Status.INVALID: "#d55e00",
-    Status.UNVERIFIABLE: "#b05fa0",
-}
 #: Connections drawn, and residuals named.
 MAX_WAITS, _MAX_NAMED = 20, 4
 _RESIDUAL_BINS = 256
 #: Up to here a scale of frames is linear.
 _LINEAR = 20
 _UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (2.0, 1.0, "seconds"))
-
-
-def label(text: str) -> str:
-    """Return text that is drawn as it is: no control characters, no mathematics, no missing glyphs.
-
-    Notes
-    -----
-    Matplotlib typesets what stands between two dollar signs, unless they are escaped.
-    """
-    fonts = _optional.matplotlib().font_manager
-    glyphs = fonts.get_font(fonts.findfont("DejaVu Sans"))
-    shown = (c if glyphs.get_char_index(ord(c)) else f"\\u{ord(c):04x}" for c in printable(text))
-    return "".join(shown).replace("$", r"\$")
-
-
-class Panel:
-    """A picture that knows how high it wants to be, and how to be drawn.
-
-    Attributes
-    ----------
-    name, title : str
-    says : str
-        What can be seen in it, in words, for those who do not see it.
-    height : float
-        In inches; 0 where there is nothing to draw.
-    """
-
-    name: str
-    title: str
-    nothing: str
-
-    def __init__(self, report: Report) -> None:
-        self.says = self.nothing
-        self.height = 0.0
-
-    def draw(self, figure: Any) -> None:
-        """Draw into a figure or a part of one."""
-        raise NotImplementedError
-
-    def draw_title(self, figure: Any) -> None:
-        """Write the title, aligned with the edge of the figure."""
-        figure.suptitle(self.title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
 
 
 class StatusPanel(Panel):
@@ -140,7 +85,7 @@ class StatusPanel(Panel):
             f"{name} after {begin} UTC; height: frames in {_width(self._timeline.shift)}, "
             f"logarithmic, at most {top:,}"
         )
-        _plain(axes, "bottom")
+        plain(axes, "bottom")
 
 
 class ResidualsPanel(Panel):
@@ -177,7 +122,7 @@ class ResidualsPanel(Panel):
             axes.set_title(f"{_told(place)}\n{place.reading}", loc="left", fontsize=8.5, color=INK)
             axes.set_ylabel("frames")
             _name_spikes(axes, place, heights)
-            _plain(axes, "left", "bottom")
+            plain(axes, "left", "bottom")
         values = [*range(0, 0xFFFF, 0x2000), 0xFFFF]
         axes.set_xticks(values, [f"0x{value:04x}" for value in values])
         axes.set_xlim(0, 0xFFFF)
@@ -250,7 +195,7 @@ class ConnectionsPanel(Panel):
         axes.grid(axis="x", color=FAINT, alpha=0.35, linewidth=0.6)
         axes.set_axisbelow(True)
         figure.legend(loc="outside upper right", ncols=2, frameon=False, labelcolor=INK)
-        _plain(axes, "bottom")
+        plain(axes, "bottom")
 
 
 class PairsPanel(Panel):
@@ -296,7 +241,7 @@ class PairsPanel(Panel):
             )
             axes.text(
                 *(column, row, f"{wrong:,} of {frames:,}" if wrong else f"0 of {frames:,}"),
-                color=_legible(ramp(depth)) if wrong else INK,
+                color=legible(ramp(depth)) if wrong else INK,
                 fontweight="bold" if wrong else "normal",
                 fontsize=8 if len(p.destinations) < 9 else 6,
                 ha="center",
@@ -313,7 +258,7 @@ class PairsPanel(Panel):
         more = f"; {p.left_out:,} more pairs are not shown" if p.left_out else ""
         axes.set_xlabel(f"to (outer destination); each cell: wrong of all frames{more}")
         axes.set_ylabel("from (outer source)")
-        _plain(axes)
+        plain(axes)
 
 
 def outcome(wait: Wait) -> str:
@@ -338,13 +283,6 @@ def _told(place: Residuals) -> str:
     return f"{place.place}: {frames_of(int(place.frames.sum()))} with {distinct}"
 
 
-def _legible(color: Any) -> str:
-    """Return black or white, whichever contrasts more with a colour (WCAG 2, luminance)."""
-    channels = np.asarray(color[:3])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#ffffff"
-
-
 def _name_spikes(axes: Any, place: Residuals, heights: Any) -> None:
     """Write the most frequent residuals beside their spikes, no two over each other."""
     named: list[int] = []
@@ -365,19 +303,6 @@ def _name_spikes(axes: Any, place: Residuals, heights: Any) -> None:
                 fontsize=8,
                 color=INK,
             )
-
-
-def _plain(axes: Any, *spines: str) -> None:
-    """Leave only the lines that mean something, in the colours of the page."""
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in spines)
-        spine.set_color(FAINT)
-    axes.tick_params(colors=FAINT, labelcolor=INK, length=3 if spines else 0, which="both")
-    if "left" not in spines:
-        axes.tick_params(axis="y", length=0)
-    axes.patch.set_visible(False)
-    for text in (axes.xaxis.label, axes.yaxis.label):
-        text.set_color(INK)
 
 
 PANELS: tuple[type[Panel], ...] = (StatusPanel, ConnectionsPanel, ResidualsPanel, PairsPanel)

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vxcsum.report.facts import names_told
 from vxcsum.report.figure import PlotFigure, style, write
+from vxcsum.report.panel import INK, Panel, label
 from vxcsum.report.panels import (
-    INK,
     PANELS,
     ConnectionsPanel,
     PairsPanel,
-    Panel,
     ResidualsPanel,
     StatusPanel,
-    label,
 )
 
 if TYPE_CHECKING:

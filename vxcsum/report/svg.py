@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from vxcsum.report.markup import Markup, element, join, tag
-from vxcsum.report.panels import INK
+from vxcsum.report.panel import INK
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
