@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -117,35 +118,31 @@ def test_a_late_connection_has_its_timeline() -> None:
     assert "through after 64.6 s (VX101)" in written
 
 
-def test_what_was_noticed_as_a_wait_goes_before_what_a_cause_lists() -> None:
+@pytest.mark.parametrize(
+    ("code", "offsets", "delay", "seconds", "through"),
+    [
+        ("VX701", [0.0, 1.0, 3.0, 64.6], 64.7, (0.0, 1.0, 3.0), 64.7),
+        ("VX701", [0.0], 2.5, (), 2.5),
+        ("VX702", [0.0, 1.0, 3.0], 3.0, (0.0, 1.0, 3.0), None),
+    ],
+)
+def test_what_was_noticed_as_a_wait_goes_before_what_a_cause_lists(
+    code: str, offsets: list[float], delay: float, seconds: tuple[float, ...], through: float | None
+) -> None:
     report = vxcsum.analyze(LATE)
     cause = report.findings[0]
     evidence = {
         "client": "10.244.1.0:56387",
         "server": "10.244.2.5:8080",
-        "delay_seconds": 64.7,
-        "syn_offsets": [0.0, 1.0, 3.0],
-        "cause": "VX101",
+        "delay_seconds": delay,
+        "syn_offsets": offsets,
+        "cause": None,
     }
-    rule = type(cause.rule)("VX701", "handshake-delayed", "late", cause.severity)
-    noticed = vxcsum.Finding(
-        rule,
-        cause.severity,
-        cause.confidence,
-        cause.capture,
-        3,
-        [7, 8, 9],
-        None,
-        None,
-        "",
-        evidence,
-    )
-    report = type(report)(
-        report.version, report.engine, report.captures, report.vxlan_ports, report.evidence,
-        [cause, noticed],
-    )  # fmt: skip
+    rule = replace(cause.rule, code=code)
+    report = replace(report, findings=[cause, replace(cause, rule=rule, evidence=evidence)])
     (wait,) = waits(report)
-    assert (wait.seconds, wait.through, wait.code) == ((0.0, 1.0, 3.0), 64.7, "VX101")
+    assert (wait.seconds, wait.through, wait.code) == (seconds, through, code)
+    assert f"({code})" in texts(report.plot.connections())
 
 
 @pytest.mark.parametrize("name", ["status", "connections", "residuals", "pairs", "all"])

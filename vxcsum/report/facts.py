@@ -228,7 +228,8 @@ def waits(report: Report) -> list[Wait]:
         if "syn_offsets" in e:
             through = e["delay_seconds"] if finding.code == "VX701" else None
             code = e.get("cause") or finding.code
-            seconds = tuple(e["syn_offsets"])
+            # The last SYN of a connection that got through is the one that was answered.
+            seconds = tuple(e["syn_offsets"][: None if through is None else -1])
             wait = Wait(finding.capture, e["client"], e["server"], "tcp", seconds, through, code)
             found[wait.capture, wait.client, wait.server] = wait
     for finding in report.findings:

@@ -147,7 +147,7 @@ def _connections(report: Report, pictures: dict[str, Markup]) -> Markup:
 
 def _wait(wait: Wait, *, several: bool) -> Markup:
     through = "not seen" if wait.through is None else f"{wait.through:.1f}"
-    seconds = ", ".join(f"{second:g}" for second in wait.seconds)
+    seconds = ", ".join(f"{second:g}" for second in wait.seconds) or "none"
     place = f", in {wait.capture}" if several else ""
     return tag(
         "tr",
