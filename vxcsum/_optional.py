@@ -15,7 +15,7 @@ from vxcsum.errors import MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["fsspec", "lz4_frame", "pandas", "polars", "pyarrow", "zstd"]
+__all__ = ["fsspec", "lz4_frame", "matplotlib", "pandas", "polars", "pyarrow", "zstd"]
 
 
 def _load(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -116,3 +116,20 @@ def polars() -> ModuleType:
         If it cannot be imported.
     """
     return _load("polars", extra="polars", purpose="making a polars frame")
+
+
+def matplotlib() -> ModuleType:
+    """Return the module ``matplotlib``, with ``matplotlib.figure`` loaded, and without pyplot.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``figure.Figure`` and ``rc_context``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    _load("matplotlib.figure", extra="plot", purpose="plotting")  # loads what else is used here
+    return _load("matplotlib", extra="plot", purpose="plotting")

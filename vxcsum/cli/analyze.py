@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vxcsum import _optional
 from vxcsum.analysis import analyze as run
 from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.cli.completion import complete_file, complete_rules
-from vxcsum.cli.options import listed, parse_ports, wants_color
+from vxcsum.cli.options import listed, parse_ports, plot_format, wants_color
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.flow.connections import Connections
@@ -104,6 +105,18 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
     help="Without these rules, by prefix.",
 )
 @click.option(
+    "--html",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the report as one HTML page, to be mailed.",
+)
+@click.option(
+    "--plot",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write its pictures as .svg, .png or .pdf (matplotlib).",
+)
+@click.option(
     "--pre-nat",
     multiple=True,
     metavar="ADDRESS|CIDR",
@@ -142,6 +155,8 @@ def analyze(
     output: str | None,
     packets: str | None,
     flows: str | None,
+    html: str | None,
+    plot: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     pre_nat: tuple[str, ...],
@@ -160,6 +175,9 @@ def analyze(
     CAPTURE is a path, a glob, a directory, "-" for standard input, or a URL.
     """
     failed: list[CaptureError] = []
+    if plot is not None:  # what is wrong with it is told before the work, not after it
+        plot_format(plot)
+        _optional.matplotlib()
     if output == "-":
         output = None
 
@@ -170,7 +188,7 @@ def analyze(
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", TruncatedCaptureWarning)
-        _all_different(output=output, packets=packets, flows=flows)
+        _all_different(output=output, packets=packets, flows=flows, html=html, plot=plot)
         on_table = None
         if packets is not None:
             conversion = PacketTable.conversion(concatenate([]))
@@ -210,6 +228,14 @@ def analyze(
             click.echo(text, nl=False, color=color)
         else:
             write_whole(output, text, captures)
+    if report.captures and html is not None:
+        if html == "-":
+            click.echo(report.to_html(), nl=False)
+        else:
+            write_whole(html, report.to_html(), captures)
+    if report.captures and plot is not None:
+        with whole_file(plot, captures) as file:
+            report.plot.save(file, plot_format(plot))
     if failed:
         sys.exit(2)
     worst = report.worst

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ from vxcsum.pipeline import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+PLOT_FORMATS = ("svg", "png", "pdf")
 
 
 def parse_ports(values: Sequence[str]) -> list[int] | None:
@@ -42,3 +45,13 @@ def wants_color(*, no_color: bool) -> bool:
         and not no_color
         and not os.environ.get("NO_COLOR")
     )
+
+
+def plot_format(path: str) -> str:
+    """Return the format of a picture by the end of its file's name."""
+    found = Path(path).suffix.lower().removeprefix(".")
+    if found not in PLOT_FORMATS:
+        wanted = ", ".join(f".{name}" for name in PLOT_FORMATS)
+        problem = f"cannot tell a format from {path!r}: wanted a name that ends in {wanted}"
+        raise click.BadParameter(problem, param_hint="--plot")
+    return found

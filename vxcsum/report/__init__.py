@@ -1,1 +1,1 @@
-"""Telling: text and JSON."""
+"""Telling: text, JSON, HTML, pictures."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vxcsum.report.text import frames_of
+from vxcsum.report.facts import frames_of
 from vxcsum.rules.base import Severity
 from vxcsum.tabular.words import printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vxcsum.report.text import evidence_rows, frames_line, frames_of, verdict
+from vxcsum.report.facts import evidence_rows, frames_of, frames_told, verdict
 from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def render(report: Report) -> str:
     ----------
     report : Report
     """
-    head, _, rest = verdict(report).partition(": ")
+    head, _, rest = verdict(report)[1].partition(": ")
     lines = ["# vxcsum", "", f"**{escaped(head)}:** {code(rest)}", ""]
     if report.findings:
         lines += [
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
         lines.append("")
     for finding in report.findings:
         lines += [*_section(finding), ""]
-    lines += ["## Checksums", "", *_checksums(report), "", escaped(frames_line(report))]
+    lines += ["## Checksums", "", *_checksums(report), "", escaped(frames_told(report))]
     lines += [line for limit in report.evidence.limits for line in ("", f"Note: {escaped(limit)}.")]
     return "\n".join(lines) + "\n"
 

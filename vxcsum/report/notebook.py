@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vxcsum.report.text import evidence_rows, frames_line, frames_of, verdict
+from vxcsum.report.facts import evidence_rows, frames_of, frames_told, verdict
 from vxcsum.rules.base import Severity
 from vxcsum.tabular.preview import CELL_STYLE, TABLE_STYLE, escaped, html_table, text_table
 from vxcsum.tabular.words import clipped
@@ -30,7 +30,7 @@ def summary(report: Report) -> str:
     """Return a report in a few lines of text: verdict, and one line a finding."""
     number = len(report.findings)
     size = f"{frames_of(report.frames['total'])}, {number} finding{'' if number == 1 else 's'}"
-    lines = [f"<Report: {size}>", clipped(verdict(report), _LONGEST_VALUE)]
+    lines = [f"<Report: {size}>", clipped(verdict(report)[1], _LONGEST_VALUE)]
     rows = [
         [
             finding.code,
@@ -62,7 +62,7 @@ def render(report: Report) -> str:
     color = _GOOD if worst is None else _COLORS[worst]
     out = [
         f'<div style="border-left:4px solid {color};padding:.2em .8em">',
-        f"<p><strong>{escaped(clipped(verdict(report), _LONGEST_VALUE))}</strong></p>",
+        f"<p><strong>{escaped(clipped(verdict(report)[1], _LONGEST_VALUE))}</strong></p>",
     ]
     for finding in report.findings[:MAX_FINDINGS]:
         out += _finding(finding)
@@ -76,7 +76,7 @@ def render(report: Report) -> str:
     ]
     if rows:
         out.append(html_table("Checksums", ["layer", *statuses], rows))
-    out.append(f"<p>{escaped(frames_line(report))}</p>")
+    out.append(f"<p>{escaped(frames_told(report))}</p>")
     out += [f"<p>Note: {escaped(limit)}.</p>" for limit in report.evidence.limits]
     out.append("</div>")
     return "".join(out)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vxcsum.flow.offload import Transfer
     from vxcsum.flow.table import FlowTable
     from vxcsum.pipeline import CaptureInfo
+    from vxcsum.report.plots import Plots
     from vxcsum.rules.base import Finding
     from vxcsum.rules.evidence import Evidence
 
@@ -107,6 +108,25 @@ class Report:
         from vxcsum.report.text import render  # the text needs Report itself
 
         return render(self, color=color, top=top)
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page that needs nothing else, to be mailed or printed."""
+        from vxcsum.report.html import render  # the page needs Report itself
+
+        return render(self)
+
+    @property
+    def plot(self) -> Plots:
+        """Its pictures; ``report.plot.status()`` is a Matplotlib figure, see `Plots`.
+
+        Raises
+        ------
+        MissingDependencyError
+            Matplotlib is not installed; the message says how to.
+        """
+        from vxcsum.report.plots import Plots
+
+        return Plots(self)
 
     def __str__(self) -> str:
         """Return the report as text, without colours."""

@@ -28,12 +28,13 @@ from vxcsum.rules.census import (
     signatures,
 )
 from vxcsum.rules.hazards import CaptureEvidence
+from vxcsum.rules.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.packet.columns import I64, U16, AnyArray, Bool
+    from vxcsum.packet.columns import I64, U8, U16, AnyArray, Bool
 
 #: Frames with a wrong checksum that are kept for the rules, over all captures.
 MAX_SUSPECTS = 200_000
@@ -140,6 +141,7 @@ class Evidence:
         self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
         self.fragments = 0
+        self.timeline = Timeline()
         self.paths: dict[PairKey, Path] = {}
         self.captures: dict[int, CaptureEvidence] = {}
         self.addresses: set[tuple[int, int]] = set()
@@ -160,10 +162,11 @@ class Evidence:
         capture = int(table["capture"][0])
         self.connections.update(table)
         code = signatures(table)
-        self._headers(table)
+        headers = self._headers(table)
         self.truncated_frames += int(np.count_nonzero(table["caplen"] < table["origlen"]))
         self.fragments += int(np.count_nonzero(table["fragment"]))
         seen = self._paths(table, code, capture)
+        self.timeline.update(table["timestamp"].view(np.int64), (code, seen), headers)
         self.captures.setdefault(capture, CaptureEvidence()).update(table, seen, self.ports)
         self.handshakes.update(table, np.flatnonzero((table["tcp_flags"] & _TCP_SYN) != 0))
         wrong = np.zeros(len(table), np.bool_)
@@ -172,20 +175,24 @@ class Evidence:
         if wrong.any():
             self.suspects.update(table, np.flatnonzero(wrong))
 
-    def _headers(self, table: PacketTable) -> None:
+    def _headers(self, table: PacketTable) -> tuple[U8, I64]:
+        """Count the statuses of IP headers; return the cell of each frame, and the counts."""
         code = (table["kind"] * np.uint8(6) + table["outer_ip_status"]) * np.uint8(6)
         code += table["inner_ip_status"]
-        cells = self.headers.ravel()
+        seen = np.zeros_like(self.headers)
         if (code == code[0]).all():
-            cells[code[0]] += code.size
+            seen.flat[code[0]] = code.size
         else:
-            cells += np.bincount(code, minlength=cells.size)
+            seen += np.bincount(code, minlength=seen.size).reshape(seen.shape)
+        self.headers += seen
+        return code, seen
 
     def merge(self, other: Evidence) -> None:
         """Add the evidence of what came later."""
         self.headers = self.headers + other.headers
         self.truncated_frames += other.truncated_frames
         self.fragments += other.fragments
+        self.timeline.merge(other.timeline)
         for key, path in other.paths.items():
             self._path(key).merge(path)
         for number, capture in other.captures.items():
