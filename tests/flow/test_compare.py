@@ -108,6 +108,22 @@ def test_nothing_to_compare_is_said_with_nulls() -> None:
     assert set(told["ratio"].values()) == {None}
 
 
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
+def test_the_comparison_is_drawn(ending: str, project_captures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    paths = [str(project_captures / "kernel" / name) for name in (OFF, ON)]
+    drawn = []
+    for place in ("one", "other"):
+        out = tmp_path / f"{place}.{ending}"
+        done = CliRunner().invoke(main, ["compare", *paths, "--plot", str(out)])
+        assert done.exit_code == 0
+        drawn.append(out.read_bytes())
+    assert drawn[0] == drawn[1]
+    done = CliRunner().invoke(main, ["compare", *paths, "--plot", str(tmp_path / "x.gif")])
+    assert done.exit_code == 2
+    assert not (tmp_path / "x.gif").exists()
+
+
 def test_the_command_prints_text_and_json(project_captures: Path, tmp_path: Path) -> None:
     paths = [str(project_captures / "kernel" / name) for name in (OFF, ON)]
     done = CliRunner().invoke(main, ["compare", *paths])

@@ -6,13 +6,15 @@ import warnings
 
 import click
 
+from vxcsum import _optional
 from vxcsum.analysis import compare as run
-from vxcsum.cli.options import parse_ports
+from vxcsum.cli.options import parse_ports, plot_format
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.packet.engine import ENGINES
+from vxcsum.report.figure import write
 from vxcsum.report.text import printable
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import write_whole
+from vxcsum.source.whole import whole_file, write_whole
 
 
 @click.command()
@@ -28,6 +30,7 @@ from vxcsum.source.whole import write_whole
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option("--output", "-o", metavar="FILE", help="Write the comparison there.")
+@click.option("--plot", metavar="FILE", help="Draw it as .svg, .png or .pdf (matplotlib).")
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
@@ -37,6 +40,7 @@ def compare(
     port: tuple[str, ...],
     format_: str,
     output: str | None,
+    plot: str | None,
     vantage: str,
     engine: str,
     jobs: int | None,
@@ -45,6 +49,9 @@ def compare(
 
     BEFORE and AFTER hold the same kind of traffic, before a change and after it.
     """
+    drawn_as = None if plot is None else plot_format(plot)
+    if drawn_as is not None:
+        _optional.matplotlib()  # told before the work
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TruncatedCaptureWarning)
         comparison = run(
@@ -57,3 +64,6 @@ def compare(
         click.echo(text, nl=False)
     else:
         write_whole(str(output), text, [before, after])
+    if plot is not None and drawn_as is not None:
+        with whole_file(plot, [before, after]) as file:
+            write(comparison.plot(), file, drawn_as)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity, address_text
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from vxcsum.flow.offload import Transfer
     from vxcsum.report.report import Report
 
@@ -38,6 +40,14 @@ _ROWS = (
 )
 
 
+_DRAWN = (
+    "goodput_bits_per_second",
+    "segment_bytes_median",
+    "superframes",
+    "partial_share",
+    "retransmission_share",
+    "handshake_seconds_median",
+)
 _SUMMED = ("frames", "repeated_frames", "superframes", "partial")
 _OFFLOADS = ("checksum_offload", "segmentation_offload")
 
@@ -185,6 +195,24 @@ class Comparison:
             lines.append(f"{row[0]:<{first}}  {'  '.join(cells)}".rstrip())
         lines += ["", *(f"Note: {note}." for note in self.notes)] if self.notes else []
         return "\n".join(lines) + "\n"
+
+    def plot(self) -> Figure:
+        """Return the comparison as a ``matplotlib.figure.Figure``.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without matplotlib (extra ``plot``).
+        """
+        from vxcsum.report.comparison_plot import draw  # loads matplotlib
+
+        before, after = self.sides
+        shown = [row for row in _ROWS if row[0] in _DRAWN]
+        return draw(
+            self.verdict,
+            [(title, before[name], after[name]) for name, title, _ in shown],
+            [partial(_written, form=form) for _, _, form in shown],
+        )
 
     def __str__(self) -> str:
         """Return the comparison as text."""
