@@ -13,6 +13,8 @@ import vxcsum
 from benchmarks.data import FORMATS, KINDS
 from benchmarks.peers import execute, peak
 from vxcsum.capture import open_capture
+from vxcsum.checksum.table import STORED_COLUMNS
+from vxcsum.flow.connections import Connections
 from vxcsum.packet.engine import load_engine
 from vxcsum.pipeline import DEFAULT_PORTS
 from vxcsum.source import open_streams
@@ -72,6 +74,28 @@ def test_read_packets(
         keywords["jobs"] = 1
     run = lambda: vxcsum.read_packets(made.path, **keywords)  # noqa: E731
     measure(run, made, case="read_packets", engine=engine, jobs=1)
+
+
+@pytest.mark.parametrize("kind", ["mtu", "small", "imix"])
+def test_flows_alone(
+    kind: str,
+    octets: int,
+    engine: str,
+    make: Callable[..., Capture],
+    measure: Callable[..., None],
+) -> None:
+    made = make(kind, min(octets, _SCAN_OCTETS))
+    tables = [
+        {name: np.array(table[name]) for name in STORED_COLUMNS}
+        for table in vxcsum.iter_packets(made.path, engine=engine)
+    ]
+
+    def run() -> None:
+        connections = Connections(engine)
+        for table in tables:
+            connections.update(table)
+
+    measure(run, made, case="flows", engine=engine, jobs=1)
 
 
 @pytest.mark.parametrize(("kind", "form"), FORMED)

@@ -16,6 +16,7 @@ from vxcsum import analyze, iter_packets
 from vxcsum.cli.main import main
 from vxcsum.flow.connections import Connections
 from vxcsum.flow.table import FlowState, FlowTable
+from vxcsum.pipeline import Reading
 from vxcsum.rules.base import address_text
 
 if TYPE_CHECKING:
@@ -244,6 +245,24 @@ def test_merging_captures_is_taking_them_one_after_another(engine: str) -> None:
     assert together.records.tobytes() == empty.records.tobytes()
     assert (together.syns == empty.syns).all()
     assert (together.segments == empty.segments).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["h618-throughput-on.snd-s200", "u61bug-k8s-clusterip-norehash.any", "h618-tcp-offload-on.rcv"],
+)
+def test_neither_blocks_nor_threads_change_connections(
+    name: str, project_captures: Path, engine: str
+) -> None:
+    path = project_captures / "kernel" / f"{name}.pcap"
+    told = set()
+    for more in ({}, {"jobs": 1}, {"jobs": 3, "block_octets": 1 << 14}, {"block_octets": 4096}):
+        connections = Connections(engine)
+        for table in Reading(path, engine=engine, **more).tables():
+            for start in range(0, len(table), 100 if more else len(table)):
+                connections.update(table[start : start + 100 if more else None])
+        told.add((connections.records.tobytes(), connections.syns.tobytes()))
+    assert len(told) == 1
 
 
 def test_rows_of_a_table_are_tables(engine: str) -> None:

@@ -33,7 +33,7 @@ _ROWS = (
     ("superframes", "superframes", "count"),
     ("partial_share", "unfinished TCP checksums", "share"),
     ("retransmissions", "retransmissions", "count"),
-    ("retransmission_share", "  of the TCP segments", "share"),
+    ("retransmission_share", "retransmitted TCP frames", "share"),
     ("connections", "TCP connections", "count"),
     ("handshake_seconds_median", "median handshake", "seconds"),
     ("handshake_seconds_longest", "longest handshake", "seconds"),
