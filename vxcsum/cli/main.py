@@ -20,6 +20,9 @@ from vxcsum.report.text import printable
 #: Commands by name; the module of one, which has a command of the same name, is loaded on use.
 _COMMANDS = {
     "analyze": "vxcsum.cli.analyze",
+    "explain": "vxcsum.cli.explain",
+    "extract": "vxcsum.cli.extract",
+    "repair": "vxcsum.cli.repair",
     "rules": "vxcsum.cli.rules",
 }
 _INTERRUPTED = 130  # what shells make of SIGINT

@@ -16,6 +16,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
+from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.census import (
     CELLS,
     PING,
@@ -129,10 +130,13 @@ class Evidence:
     ----------
     ports : sequence of int
         The UDP ports of VXLAN, to notice packets on them that are none.
+    listed : int
+        Frames that a finding names by number at most.
     """
 
-    def __init__(self, ports: Sequence[int] = ()) -> None:
+    def __init__(self, ports: Sequence[int] = (), *, listed: int = MAX_FRAME_NUMBERS) -> None:
         self.ports = tuple(ports)
+        self.listed = listed
         self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
         self.fragments = 0
@@ -159,13 +163,16 @@ class Evidence:
         self.truncated_frames += int(np.count_nonzero(table["caplen"] < table["origlen"]))
         self.fragments += int(np.count_nonzero(table["fragment"]))
         seen = self._paths(table, code, capture)
-        self.captures.setdefault(capture, CaptureEvidence()).update(table, seen, self.ports)
+        self._capture(capture).update(table, seen, self.ports)
         self.handshakes.update(table, np.flatnonzero((table["tcp_flags"] & _TCP_SYN) != 0))
         wrong = np.zeros(len(table), np.bool_)
         for slot in SLOTS:
             wrong |= table[f"{slot}_status"] == _INVALID
         if wrong.any():
             self.suspects.update(table, np.flatnonzero(wrong))
+
+    def _capture(self, number: int) -> CaptureEvidence:
+        return self.captures.setdefault(number, CaptureEvidence.listing(self.listed))
 
     def _headers(self, table: PacketTable) -> None:
         code = (table["kind"] * np.uint8(6) + table["outer_ip_status"]) * np.uint8(6)
@@ -184,7 +191,7 @@ class Evidence:
         for key, path in other.paths.items():
             self._path(key).merge(path)
         for number, capture in other.captures.items():
-            self.captures.setdefault(number, CaptureEvidence()).merge(capture)
+            self._capture(number).merge(capture)
         for address in sorted(other.addresses):
             self._remember(address)
         self.suspects.merge(other.suspects)

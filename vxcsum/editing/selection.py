@@ -1,0 +1,382 @@
+"""Which frames are meant: what users write, and what it says of a block or a table."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vxcsum.checksum.status import LAYERS, STATUSES, Status
+from vxcsum.errors import VxcsumError
+from vxcsum.packet.columns import Kind
+from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.rules.base import address_halves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from vxcsum.checksum.table import PacketTable
+    from vxcsum.packet.columns import I64, AnyArray, Bool
+
+_LAST = (1 << 63) - 1
+_END = 10**18 - 1  # no capture has so many frames
+_SECOND = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_POINT = r"(\[[^]]*\]|[^:\[\]-]+):([^-]+)"
+_FLOW = re.compile(f"{_END_POINT}-{_END_POINT}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_SECONDS = re.compile(r"(-?)([0-9]{1,10})(?:\.([0-9]{1,9}))?")
+_ISO = re.compile(r"(.*:\d\d)\.(\d{1,9})(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+
+
+def parse_frames(text: str) -> list[tuple[int, int]]:
+    """Read ranges of frame numbers.
+
+    Parameters
+    ----------
+    text : str
+        ``1-10,25``; ``40-`` goes to the end, ``-10`` begins at 1.
+
+    Returns
+    -------
+    list of (int, int)
+        First and last frame of each range, in order and without overlap.
+
+    Raises
+    ------
+    VxcsumError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_frames("25,1-10,8-12")
+    [(1, 12), (25, 25)]
+    """
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = [first or "1", last if dash else first]
+        if dash and first and not last:
+            ends[1] = str(_END)
+        if not (first or last) or not all(_NUMBER.fullmatch(end) for end in ends):
+            problem = f"{part.strip()!r} is no range of frames: wanted such as 7, 1-10, 40- or -10"
+            raise VxcsumError(problem)
+        low, high = int(ends[0]), int(ends[1])
+        if low < 1 or high < low:
+            problem = f"{part.strip()!r} is an empty range of frames: they count from 1 upwards"
+            raise VxcsumError(problem)
+        ranges.append((low, high))
+    return joined(ranges)
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges in order, those joined that touch."""
+    out: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if out and low <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(out[-1][1], high))
+        else:
+            out.append((low, high))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a port; None stands for any."""
+
+    address: tuple[int, int] | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Two endpoints; frames go from either to the other."""
+
+    one: Endpoint
+    other: Endpoint
+
+
+def parse_flow(text: str) -> Flow:
+    """Read a flow.
+
+    Parameters
+    ----------
+    text : str
+        ``ADDRESS:PORT-ADDRESS:PORT``, IPv6 in brackets; ``*`` for any address or port.
+
+    Raises
+    ------
+    VxcsumError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_flow("10.1.0.5:80-[fd00::1]:*").other.port is None
+    True
+    """
+    found = _FLOW.fullmatch(text.strip())
+    try:
+        if found is None:
+            raise ValueError
+        ends = [Endpoint(_address(found[n]), _port(found[n + 1])) for n in (1, 3)]
+    except ValueError:
+        problem = (
+            f"{text!r} is no flow: wanted ADDRESS:PORT-ADDRESS:PORT, such as "
+            "10.244.1.5:40000-10.244.2.5:80 or [fd00::1]:*-[fd00::2]:443"
+        )
+        raise VxcsumError(problem) from None
+    return Flow(*ends)
+
+
+def _address(text: str) -> tuple[int, int] | None:
+    if text == "*":
+        return None
+    bare = text.removeprefix("[").removesuffix("]")
+    if (bare != text) != (ipaddress.ip_address(bare).version == 6):
+        raise ValueError
+    return address_halves(bare)
+
+
+def _port(text: str) -> int | None:
+    if text == "*":
+        return None
+    if not _NUMBER.fullmatch(text) or int(text) > 0xFFFF:
+        raise ValueError
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time in nanoseconds: since 1970 UTC, or since the capture's first frame."""
+
+    nanoseconds: int
+    relative: bool
+
+
+def parse_time(text: str) -> tuple[Moment | None, Moment | None]:
+    """Read a span of time.
+
+    Parameters
+    ----------
+    text : str
+        ``FROM..TO``, both within it: ISO 8601 (UTC unless it says otherwise), or seconds after the
+        first frame. Either end may be left out.
+
+    Raises
+    ------
+    VxcsumError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_time("1.5..")[0]
+    Moment(nanoseconds=1500000000, relative=True)
+    """
+    first, dots, last = text.partition("..")
+    try:
+        if not dots or not (first.strip() or last.strip()):
+            raise ValueError
+        start, stop = (_moment(part.strip()) if part.strip() else None for part in (first, last))
+    except (ValueError, OverflowError):
+        problem = (
+            f"{text!r} is no span of time: wanted FROM..TO, each a time such as "
+            "2026-11-23T02:50:14.5Z or seconds after the first frame such as 12.5; one may be "
+            "left out"
+        )
+        raise VxcsumError(problem) from None
+    return start, stop
+
+
+def _moment(text: str) -> Moment:
+    seconds = _SECONDS.fullmatch(text)
+    if seconds is not None:
+        value = int(seconds[2]) * _SECOND + int((seconds[3] or "").ljust(9, "0"))
+        return Moment(-value if seconds[1] else value, relative=True)
+    fraction = 0
+    digits = _ISO.fullmatch(text)  # datetime has six digits, captures have nine
+    if digits is not None:
+        fraction = int(digits[2].ljust(9, "0"))
+        text = digits[1] + (digits[3] or "")
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    value = (time - _EPOCH) // timedelta(microseconds=1) * 1000 + fraction
+    if not -(1 << 63) <= value <= _LAST:
+        raise ValueError
+    return Moment(value, relative=False)
+
+
+@dataclass(slots=True)
+class Selection:
+    """What frames have to be; what is None or empty asks for nothing.
+
+    Attributes
+    ----------
+    rules : tuple of str
+        Codes, their beginnings, or names: frames that such a finding names.
+    statuses, layers : tuple of str
+        Frames with a checksum of one of the layers and one of the statuses.
+    frames : list of (int, int), optional
+        First and last frame of each range, in order.
+    flows : tuple of Flow
+    start, stop : Moment, optional
+    """
+
+    rules: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    frames: list[tuple[int, int]] | None = None
+    flows: tuple[Flow, ...] = ()
+    start: Moment | None = None
+    stop: Moment | None = None
+    #: The frames that the findings of `rules` name, in order; known after the analysis.
+    named: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    _first: int | None = None
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether frames have to be dissected for it."""
+        return bool(self.statuses or self.layers or self.flows)
+
+    def of_records(self, numbers: I64, timestamps: I64) -> Bool:
+        """Return which frames fit by number, time and rule.
+
+        Parameters
+        ----------
+        numbers, timestamps : int64[n]
+            Of consecutive frames; the times in nanoseconds since 1970 UTC. The first frame ever
+            asked about is the one that seconds are counted from.
+
+        Returns
+        -------
+        bool[n]
+        """
+        chosen = np.ones(len(numbers), np.bool_)
+        if self.frames is not None:
+            firsts = np.array([low for low, _ in self.frames], np.int64)
+            lasts = np.array([0, *(high for _, high in self.frames)], np.int64)
+            chosen &= numbers <= lasts[np.searchsorted(firsts, numbers, side="right")]
+        if self.rules:
+            chosen &= np.isin(numbers, self.named)
+        if self._first is None:
+            self._first = int(timestamps[0])
+        for moment, after in ((self.start, True), (self.stop, False)):
+            if moment is not None:
+                at_ns = moment.nanoseconds + (self._first if moment.relative else 0)
+                at_ns = min(max(at_ns, -(1 << 63)), _LAST)
+                chosen &= timestamps >= at_ns if after else timestamps <= at_ns
+        return chosen
+
+    def of_table(self, table: PacketTable) -> Bool:
+        """Return which frames fit by status, layer and flow, ``bool[n]``."""
+        chosen = np.ones(len(table), np.bool_)
+        if self.statuses or self.layers:
+            chosen &= self._by_status(table)
+        if self.flows:
+            any_flow = np.zeros(len(table), np.bool_)
+            for flow in self.flows:
+                any_flow |= flow_mask(table, flow)
+            chosen &= any_flow
+        return chosen
+
+    def _by_status(self, table: PacketTable) -> Bool:
+        wanted = [int(Status[name.upper()]) for name in self.statuses]
+        fits = np.zeros(len(table), np.bool_)
+        for layer in self.layers or LAYERS:
+            mask = table.layer_mask(layer)
+            if wanted:
+                mask &= np.isin(table[f"{LAYERS[layer].slot}_status"], wanted)
+            fits |= mask
+        return fits
+
+
+def flow_mask(table: PacketTable, flow: Flow) -> Bool:
+    """Return which frames go from one end of a flow to the other, outside or inside, ``bool[n]``.
+
+    Ports are those of TCP and UDP; a later fragment has none, and fits ``*`` alone.
+    """
+    protocol = table["inner_protocol"]
+    ported = ((protocol == IPPROTO_TCP) | (protocol == IPPROTO_UDP)) & (
+        table["inner_l4_status"] != Status.ABSENT
+    )
+    out = np.zeros(len(table), np.bool_)
+    for level, here, with_ports in (
+        ("outer", table["kind"] == Kind.VXLAN, np.ones(len(table), np.bool_)),
+        ("inner", table["inner_ip_version"] > 0, ported),
+    ):
+        for source, destination in ((flow.one, flow.other), (flow.other, flow.one)):
+            fits = here.copy()
+            for end, way in ((source, "src"), (destination, "dst")):
+                if end.address is not None:
+                    address = np.array(end.address, np.uint64)
+                    fits &= (table[f"{level}_{way}"] == address).all(axis=1)
+                if end.port is not None:
+                    fits &= with_ports & (table[f"{level}_{way[0]}port"] == end.port)
+            out |= fits
+    return out
+
+
+def selection_of(
+    *,
+    rule: Iterable[str] | str = (),
+    status: Iterable[str] | str = (),
+    layer: Iterable[str] | str = (),
+    frames: str | Iterable[int] | None = None,
+    flow: Iterable[str] | str = (),
+    time: str | None = None,
+) -> Selection:
+    """Return a selection from what users write; see `vxcsum.extract`.
+
+    Raises
+    ------
+    VxcsumError
+        A part of it that makes no sense.
+    """
+    statuses = _known("status", status, [each.name.lower() for each in STATUSES])
+    start, stop = parse_time(time) if time is not None else (None, None)
+    return Selection(
+        rules=_listed(rule),
+        statuses=statuses,
+        layers=_known("layer", layer, list(LAYERS)),
+        frames=_ranges(frames),
+        flows=tuple(parse_flow(text) for text in _listed(flow)),
+        start=start,
+        stop=stop,
+    )
+
+
+def _ranges(frames: str | Iterable[int] | None) -> list[tuple[int, int]] | None:
+    if frames is None or isinstance(frames, str):
+        return None if frames is None else parse_frames(frames)
+    numbers = [int(number) for number in frames]
+    if any(number < 1 for number in numbers):
+        problem = f"{min(numbers)} is no frame: they count from 1 upwards"
+        raise VxcsumError(problem)
+    return joined((number, number) for number in numbers)
+
+
+def _listed(values: Iterable[str] | str) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _known(what: str, values: Iterable[str] | str, known: Sequence[str]) -> tuple[str, ...]:
+    chosen = _listed(values)
+    for value in chosen:
+        if value not in known:
+            problem = f"unknown {what} {value!r}: wanted one of {', '.join(known)}"
+            raise VxcsumError(problem)
+    return chosen
+
+
+def ranges_of(numbers: AnyArray) -> Iterator[tuple[int, int]]:
+    """Yield ascending numbers as ranges, first and last of each."""
+    if not len(numbers):
+        return
+    cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+    firsts = np.concatenate([[0], cuts])
+    lasts = np.concatenate([cuts, [len(numbers)]]) - 1
+    yield from zip(numbers[firsts].tolist(), numbers[lasts].tolist(), strict=True)
