@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MODULUS = 0xFFFF
-#: Words shown of a long term at its beginning and its end.
+#: A term of more words, which no header has without options, is shown in part.
+_SHOWN = 30
 _SHOWN_FIRST, _SHOWN_LAST = 12, 4
 
 
@@ -70,11 +71,12 @@ class Term:
         """Its words as four hexadecimal digits; the middle of a long one as its sum."""
         words = words_of(self.octets, odd=self.odd)
         shown = [f"{word:04x}" for word in words]
-        if self.field is not None:
+        if self.field is not None and len(shown) < _SHOWN:
             shown.insert((self.field + self.odd) // 2, "[    ]")
-        if len(shown) <= _SHOWN_FIRST + _SHOWN_LAST + 2:
+        if len(shown) <= _SHOWN:
             return shown
-        middle = words[_SHOWN_FIRST : len(words) - _SHOWN_LAST]
+        shown = [f"{word:04x}" for word in words]
+        middle = words[_SHOWN_FIRST:-_SHOWN_LAST]
         return [
             *shown[:_SHOWN_FIRST],
             f"... {len(middle)} words, sum {fold(sum(middle)):04x} ...",

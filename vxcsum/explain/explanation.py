@@ -1,4 +1,4 @@
-"""`explain`: one frame as a teacher would show it."""
+"""What is to be said of one frame, and finding it out."""
 
 from __future__ import annotations
 
@@ -138,43 +138,17 @@ class Explanation:
         return self.to_html()
 
 
-def explain(
+def explained(
     source: Any,
     frame: int,
     *,
-    ports: Collection[int] | None = None,
-    engine: str = "auto",
-    jobs: int | None = None,
-    pre_nat: Iterable[str] = (),
-    vantage: str = "auto",
+    ports: Collection[int] | None,
+    engine: str,
+    jobs: int | None,
+    pre_nat: Iterable[str],
+    vantage: str,
 ) -> Explanation:
-    """Explain the checksums of one frame.
-
-    Parameters
-    ----------
-    source : path, "-", URL, bytes or binary file
-        One capture; read more than once, so what is no regular file is copied to a temporary one.
-    frame : int
-        Its number, from 1, as Wireshark counts.
-    ports, engine, jobs, pre_nat, vantage
-        As for `vxcsum.analyze`; the whole capture is analysed, too.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    CaptureError
-        The source is no capture or cannot be read.
-    VxcsumError
-        The capture has no such frame.
-
-    Examples
-    --------
-    >>> explain("captures/kernel/u61bug-k8s-clusterip-norehash.snd.pcap", frame=7)
-    <Explanation: frame 7, outer_ipv4 valid, outer_udp invalid, inner_ipv4 valid, inner_tcp partial>
-    """
+    """Return the explanation of a frame; see `vxcsum.explain.explain`."""
     if frame < 1:
         problem = f"there is no frame {frame}: they count from 1 upwards"
         raise VxcsumError(problem)

@@ -353,7 +353,7 @@ def _rewritten(
     share = len(ports) / MODULUS
     sport = q.value("outer_sport")
     old_port = (sport - value) % MODULUS
-    if old_port in ports:
+    if value and old_port in ports:
         yield Fit(
             rule,
             formula,

@@ -73,8 +73,8 @@ def fragment_sentence(fragments: FragmentSet) -> str:
     what = "The packet inside" if fragments.level == "inner" else "The packet"
     said = f"{what} is a fragment, from octet {fragments.offset} of its datagram. "
     if fragments.payload is None:
-        seen = f"of which frames {listed}{more} are here" if frames else "of which none is whole"
-        return said + f"The checksum needs all fragments, {seen}."
+        seen = f"it has those in frames {listed}{more}" if frames else "it has none that is whole"
+        return said + f"The checksum needs all fragments, and the capture lacks some: {seen}."
     said += f"Frames {listed}{more} are all of it, {len(fragments.payload)} octets; "
     if fragments.offset:
         return said + f"the header with the checksum is in frame {frames[0]}: explain that one."
@@ -85,9 +85,13 @@ def finding_lines(explanation: Explanation) -> list[str]:
     """Return one line for each finding that names the frame."""
     return [
         f"{f.code} {f.rule.name} ({f.severity.name.lower()}, {f.confidence.value}, "
-        f"{f.frames:,} frames): {f.rule.title}"
+        f"{_frames(f.frames)}): {f.rule.title}"
         for f in explanation.findings
     ] or ["none"]
+
+
+def _frames(number: int) -> str:
+    return f"{number:,} frame" + ("" if number == 1 else "s")
 
 
 def _working(w: Working) -> Iterator[str]:
@@ -106,7 +110,7 @@ def _working(w: Working) -> Iterator[str]:
         yield ""
         yield from _wrapped(AHEAD, 2)
         for term in w.ahead:
-            yield from _term(term)
+            yield from _term(term, above=term in w.terms)
         for line in conclusion_ahead(w):
             yield from _wrapped(line, 4)
     if w.fits:
@@ -167,11 +171,12 @@ def _hex(value: int | None) -> str:
     return "unknown" if value is None else hex16(value)
 
 
-def _term(term: Term) -> Iterator[str]:
+def _term(term: Term, *, above: bool = False) -> Iterator[str]:
     label = term.label
     head = f"    {label:<{_LABEL}} {term.sum:04x}  "
     indent = " " * len(head)
-    lines = textwrap.wrap(" ".join(term.words), _COLUMNS - len(head)) or [""]
+    words = "as above" if above else " ".join(term.words)
+    lines = textwrap.wrap(words, _COLUMNS - len(head)) or [""]
     yield (head + lines[0]).rstrip()
     yield from (indent + line for line in lines[1:])
 
@@ -189,7 +194,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     if fit.numbers:
         yield fit.numbers
     for name, value in fit.recovered.items():
-        yield f"{name.replace('_', ' ')}: {_value(value)}"
+        yield f"{name.replace('pre_nat', 'pre-NAT').replace('_', ' ')}: {_value(value)}"
     if fit.named:
         yield "the analysis of the whole capture says so"
     if fit.chance is not None:
