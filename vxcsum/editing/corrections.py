@@ -102,6 +102,11 @@ class _Slot:
         """Return where a checksum that is asked for has a status."""
         return np.asarray(self.asked & (self.status == status))
 
+    @property
+    def minus_zero(self) -> Bool:
+        """Where a checksum holds 0xffff for 0: right, but not for those who compare (VX402)."""
+        return np.asarray(self.have(Status.VALID) & (self.found == MODULUS))
+
     def changes(self, table: PacketTable, fix: Bool, residual: I64, udp: Bool) -> AnyArray:
         """Return the changes that take a residual out of the rows of a mask."""
         rows = np.flatnonzero(fix)
@@ -154,11 +159,13 @@ def corrections(
     out = []
     for name in ("outer_ip", "inner_ip"):
         slot = slots[name]
-        out.append(slot.changes(table, slot.have(Status.INVALID), slot.residual, never))
+        wrong = slot.have(Status.INVALID) | slot.minus_zero
+        out.append(slot.changes(table, wrong, slot.residual, never))
         _unverifiable(table, slot, left)
     inner = slots["inner_l4"]
     fixed = _inner(table, inner, left, fill_zero=fill_zero, ports=ports)
     udp = np.asarray(table["inner_protocol"] == IPPROTO_UDP)
+    fixed |= inner.minus_zero & ~udp
     out.append(inner.changes(table, fixed, inner.residual, udp))
     header = slots["inner_ip"]
     moved = np.where(header.have(Status.INVALID), header.residual, 0)

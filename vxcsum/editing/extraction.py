@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from vxcsum.editing.choosing import Choice
 from vxcsum.editing.containers import PcapFilter, PcapngFilter, PcapngWriter, PcapWriter
 from vxcsum.editing.destination import opened, suffix_of
 from vxcsum.editing.selection import selection_of
+from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.packet.engine import index_of
 from vxcsum.source.again import one_stream, rereadable
 
@@ -130,6 +132,11 @@ def extract(
     VxcsumError
         A choice that makes no sense, or a destination that cannot be written.
 
+    Warns
+    -----
+    TruncatedCaptureWarning
+        The capture ends early.
+
     Notes
     -----
     From pcap to pcap and from pcapng to pcapng, headers and records are the same octets, in
@@ -175,6 +182,9 @@ def extract(
                 result.uncommented = writer.uncommented
                 result.commented -= writer.uncommented
             result.frames = reader.frames
+        if reader.damage is not None:
+            message = f"{reader.name}: {reader.damage}"
+            warnings.warn(message, TruncatedCaptureWarning, stacklevel=2)
     return result
 
 

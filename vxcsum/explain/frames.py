@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -110,16 +111,16 @@ def _rows(reading: Reading, number: int) -> tuple[PacketTable | None, PacketTabl
     """Return the row of a frame, and those of fragments that may belong to it."""
     row: PacketTable | None = None
     near = []
-    tables = reading.tables()
-    for table in tables:
-        numbers = table["frame_number"]
-        if numbers[-1] >= number - WINDOW:
-            near.append(table[(table["fragment"] > 0) & (abs(numbers - number) < WINDOW)])
-        at = int(np.searchsorted(numbers, number))
-        if row is None and at < len(table) and numbers[at] == number:
-            row = table[at]
-        if row is not None and (not row["fragment"][0] or numbers[-1] >= number + WINDOW):
-            break
+    with closing(reading.tables()) as tables:
+        for table in tables:
+            numbers = table["frame_number"]
+            if numbers[-1] >= number - WINDOW:
+                near.append(table[(table["fragment"] > 0) & (abs(numbers - number) < WINDOW)])
+            at = int(np.searchsorted(numbers, number))
+            if row is None and at < len(table) and numbers[at] == number:
+                row = table[at]
+            if row is not None and (not row["fragment"][0] or numbers[-1] >= number + WINDOW):
+                break
     peers = concatenate(near)
     if row is None or not row["fragment"][0]:
         return row, peers[:0]

@@ -132,11 +132,8 @@ def conclusion(w: Working) -> Iterator[str]:
     total, folded = w.total, fold(w.total)
     carried = f" = 0x{total:x}, carries added: " if total > 0xFFFF else " = "
     if not w.complete:
-        missing = w.stop - max((t.start or 0) + len(t.octets) for t in w.terms)
-        yield (
-            f"sum of what is here{carried}{hex16(folded)}; octets are missing"
-            + (f", {missing} at the end" if missing > 2 else "")
-        )
+        missing = f"; {w.missing} octets are missing at the end" if w.missing > 0 else ""
+        yield f"sum of what is here{carried}{hex16(folded)}{missing}"
     else:
         yield f"sum{carried}{hex16(folded)}"
         udp = " (0 is sent as 0xffff)" if w.expected == 0xFFFF and w.layer[-3:] == "udp" else ""

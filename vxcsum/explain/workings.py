@@ -70,6 +70,13 @@ class Working:
         return sum(term.sum for term in self.terms)
 
     @property
+    def missing(self) -> int:
+        """How many of the octets covered are not there."""
+        there = [term for term in self.terms if term.start is not None]
+        fields = sum(term.field is not None for term in there)
+        return self.stop - self.start - sum(len(term.octets) for term in there) - 2 * fields
+
+    @property
     def pseudo(self) -> int:
         """The folded sum of the pseudo-header."""
         return fold(sum(term.sum for term in self.terms if term.start is None))
@@ -225,7 +232,7 @@ def _segment(
     reach = min(stop, len(anatomy.octets), transport.ip.stop)
     for name, first, last in _spans(anatomy, start, reach):
         octets = anatomy.octets[first:last]
-        inside = field_at - first if first <= field_at < last else None
+        inside = field_at - first if first <= field_at <= last - 2 else None
         if inside is not None:
             octets = _without(octets, inside)
         odd = bool((first - start) % 2)
