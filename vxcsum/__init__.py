@@ -17,7 +17,7 @@ The floors of the house, each importing only from those above it: `vxcsum.source
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import typing
 
 from vxcsum._version import __version__
 from vxcsum.analysis import analyze, iter_packets, read_packets
@@ -36,7 +36,7 @@ from vxcsum.packet.engine import kernel
 from vxcsum.report.report import Report
 from vxcsum.rules.base import Confidence, Finding, Severity
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from vxcsum.editing import display_filter, extract, repair
     from vxcsum.explain.explanation import Explanation
 
@@ -76,7 +76,7 @@ _ON_USE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Load what is loaded on use."""
     if name not in _ON_USE:
         problem = f"module 'vxcsum' has no attribute {name!r}"

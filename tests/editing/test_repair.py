@@ -59,7 +59,8 @@ A, B = address("10.244.1.5"), address("10.244.2.5")
 A6, B6 = address("fd00::5"), address("fd00::6")
 NODE_A, NODE_B = address("172.31.7.11"), address("172.31.7.12")
 ENDS = [(NODE_A, NODE_B), (address("fd01::1"), address("fd01::2"))]
-ALL = [*sorted((CAPTURES).glob("*/*.pcap*")), *sorted(SHARED.glob("*/*.pcap*"))]
+FOLDERS = [(CAPTURES, "*"), (SHARED, "*"), (SHARED, "peers/files")]
+ALL = [path for top, folder in FOLDERS for path in sorted(top.glob(f"{folder}/*.pcap*"))]
 
 
 def repaired(source: Any, **options: Any) -> tuple[bytes, Repair]:

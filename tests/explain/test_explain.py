@@ -58,7 +58,7 @@ NODE_A, NODE_B = address("172.31.7.11"), address("172.31.7.12")
 BUG = CAPTURES / "kernel" / "u61bug-k8s-clusterip-norehash.snd.pcap"
 needs_captures = pytest.mark.skipif(not BUG.is_file(), reason=f"{BUG} is not there")
 MANY = 40  # frames of one capture, where all captures are looked at
-ALL = [*sorted(CAPTURES.glob("*/*.pcap*")), *sorted(SHARED.glob("peers/*.pcap*"))]
+ALL = [*sorted(CAPTURES.glob("*/*.pcap*")), *sorted(SHARED.glob("peers/files/*.pcap*"))]
 
 
 def working(explanation: Explanation, layer: str) -> Working:
