@@ -303,7 +303,7 @@ def test_frames_cut_short_show_what_is_there() -> None:
 
 def test_a_frame_that_is_not_there_is_an_error() -> None:
     source = pcap([plain(ip(segment(TCP, A, B), TCP, A, B))])
-    with pytest.raises(VxcsumError, match="has 1 frames: there is no frame 2"):
+    with pytest.raises(VxcsumError, match="has 1 frame: there is no frame 2"):
         explain(source, 2)
     with pytest.raises(VxcsumError, match="count from 1"):
         explain(source, 0)

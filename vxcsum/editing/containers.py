@@ -28,6 +28,7 @@ _COMMENT, _IF_TSRESOL, _IF_FCSLEN = 1, 9, 13
 _MAX_COMMENT = 4096
 _DEFAULT_SNAPLEN = 262144
 _SECOND = 1_000_000_000
+_LATEST = (1 << 32) * _SECOND - 1
 
 
 def each_block(octets: bytearray, *, big_endian: bool) -> Iterator[tuple[int, int, int, bool]]:
@@ -219,8 +220,9 @@ class PcapWriter:
                 )
                 raise VxcsumError(problem)
         for _, stamp, caplen, origlen, octets in _frames(stretch, chosen):
-            seconds, rest = divmod(stamp, _SECOND)
-            head = struct.pack("<IIII", seconds & 0xFFFFFFFF, rest, caplen, origlen)
+            # What a pcap has no room for, times before 1970 and after 2106, becomes the nearest.
+            seconds, rest = divmod(min(max(stamp, 0), _LATEST), _SECOND)
+            head = struct.pack("<IIII", seconds, rest, caplen, origlen)
             self._file.write(head + octets)
 
     def finish(self) -> None:

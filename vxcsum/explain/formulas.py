@@ -323,7 +323,7 @@ def _zero_updated(q: Question, place: Place, found: int) -> Iterator[Fit]:
             formula,
             f"S(old) = S(new) - {hex16(found)}",
             known,
-            min(1.0, q.context.tries / MODULUS),
+            _chance_of(q, known),
             f"{decides}; {_PRE_NAT}",
         )
 
@@ -338,6 +338,13 @@ def _addresses(q: Question, place: Place, change: int) -> dict[str, Any]:
 
 def _candidate(candidate: Any) -> str:
     return f"{candidate.role} {candidate.text} ({candidate.origin})"
+
+
+def _chance_of(q: Question, known: dict[str, Any]) -> float:
+    """Return how often a random field has candidates as good as these."""
+    if all(text.endswith("(solved)") for text in known["candidates"]):
+        return 2 * 256 / MODULUS if q.value("outer_ip_version") == 4 else 1.0
+    return min(1.0, q.context.tries / MODULUS)
 
 
 def _rewritten(
@@ -370,7 +377,7 @@ def _rewritten(
             formula,
             f"port kept: S(old) = S(new) - {hex16(change)}",
             known,
-            min(1.0, q.context.tries / MODULUS),
+            _chance_of(q, known),
             f"{_ANOTHER}, with the same residual; {_PRE_NAT}; {decides}",
         )
     both = list(_both(q, place, value, coefficient))
@@ -417,11 +424,12 @@ def _inner(q: Question) -> Iterator[Fit]:
     protocol = q.value("inner_protocol")
     if protocol in (IPPROTO_ICMP, IPPROTO_ICMPV6):
         identifier = q.value("inner_dport")
+        old = (identifier - residual) % MODULUS
         yield Fit(
             "VX303",
             "residual = new identifier - old identifier",
-            f"old identifier = {identifier} - {hex16(residual)}",
-            {"old_identifier": (identifier - residual) % MODULUS},
+            f"old identifier = {identifier} - {hex16(residual)} = {old}",
+            {"old_identifier": old},
             1.0,
             "the other half of the echo, which has the old identifier; " + _ANOTHER,
         )
@@ -449,7 +457,8 @@ def _inner(q: Question) -> Iterator[Fit]:
     yield Fit(
         "VX302",
         "residual = new port - old port",
-        f"old source port = {sport} - {hex16(residual)}, if only that was rewritten",
+        f"old source port = {sport} - {hex16(residual)} = {(sport - residual) % MODULUS}, if only "
+        "that was rewritten",
         {"pre_nat_source_port": (sport - residual) % MODULUS},
         1.0,
         "other packets of the inner connection: all have the same residual",

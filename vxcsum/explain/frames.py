@@ -88,7 +88,8 @@ def fetch(capture: Any, reading: Reading, number: int) -> Frame:
     name = reading.captures[0].name
     if row is None:
         count = reading.captures[0].frames
-        problem = f"{name} has {count:,} frames: there is no frame {number}"
+        frames = f"{count:,} frame" + ("" if count == 1 else "s")
+        problem = f"{name} has {frames}: there is no frame {number}"
         raise VxcsumError(problem)
     wanted = {number, *peers["frame_number"].tolist()}
     octets = _octets(capture, reading, wanted)

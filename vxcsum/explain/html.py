@@ -33,6 +33,7 @@ _STYLE = """
 .vxcsum-explain table {border-collapse: collapse; font-size: inherit}
 .vxcsum-explain td, .vxcsum-explain th {text-align: left; padding: .1em .8em .1em 0;
  vertical-align: top; border: 0; background: transparent; color: inherit}
+.vxcsum-explain caption {text-align: left; font-weight: bold; color: inherit}
 .vxcsum-explain code, .vxcsum-explain pre {font-family: monospace; background: transparent;
  color: inherit; white-space: pre-wrap}
 .vxcsum-explain pre.octets {white-space: pre; overflow-x: auto; line-height: 1.5}
@@ -113,7 +114,8 @@ def _dump(explanation: Explanation) -> Iterator[str]:
         f'<span class="t{letter}">{_text(layer)}</span>'
         for layer, letter in letters(explanation).items()
     )
-    yield f"<p>Octets{'; covered by: ' + legend if legend else ''}; outlined: the field</p>"
+    yield f"<p>Octets{'; covered by: ' + legend if legend else ''}; outlined: the field"
+    yield "; outer_udp covers what is inside as well</p>" if "outer_udp" in legend else "</p>"
     lines = [_row(row) if row.octets else "      ..." for row in rows(explanation)]
     yield '<pre class="octets">' + "\n".join(lines) + "</pre>"
 

@@ -137,13 +137,13 @@ def conclusion(w: Working) -> Iterator[str]:
     else:
         yield f"sum{carried}{hex16(folded)}"
         udp = " (0 is sent as 0xffff)" if w.expected == 0xFFFF and w.layer[-3:] == "udp" else ""
-        yield f"right = complement of it = {_hex(w.expected)}{udp}"
+        yield f"expected = complement of it = {_hex(w.expected)}{udp}"
     if w.found is None:
         yield "found: the field was not captured"
         return
     said = f"found {hex16(w.found)}"
     if w.residual is not None:
-        said += f", residual = found - right = {hex16(w.residual)} (modulo 0xffff)"
+        said += f", residual = found - expected = {hex16(w.residual)} (modulo 0xffff)"
         said += ": it is right" if w.residual == 0 and w.status != Status.ZERO else ""
     if w.status == Status.ZERO:
         said += "; the sender computed none"
@@ -156,8 +156,8 @@ def conclusion_ahead(w: Working) -> Iterator[str]:
     """Say what an outer checksum over an unfinished inner one comes to."""
     plus = fold(sum(term.sum for term in w.ahead[:-1]))
     yield (
-        f"right on the wire = {hex16(w.ahead[-1].sum)} - {hex16(plus)} = {_hex(w.expected_ahead)} "
-        "(modulo 0xffff)"
+        f"expected on the wire = {hex16(w.ahead[-1].sum)} - {hex16(plus)} = "
+        f"{_hex(w.expected_ahead)} (modulo 0xffff)"
     )
     if w.found is not None and w.residual_on_wire is not None:
         right = ": it is right" if w.residual_on_wire == 0 else ""
@@ -191,20 +191,22 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     if fit.numbers:
         yield fit.numbers
     for name, value in fit.recovered.items():
+        if isinstance(value, int) and fit.numbers.endswith(f"= {value}"):
+            continue  # just said
         yield f"{name.replace('pre_nat', 'pre-NAT').replace('_', ' ')}: {_value(value)}"
     if fit.named:
         yield "the analysis of the whole capture says so"
     if fit.chance is not None:
-        yield f"fits a random field: {chance_text(fit.chance)}"
+        yield f"a random wrong field would fit {chance_text(fit.chance)}"
     if fit.decides:
         yield f"what would decide: {fit.decides}"
 
 
 def chance_text(chance: float) -> str:
-    """Return a share of random fields in words."""
+    """Return in words how often a random field fits."""
     if chance >= 1:
         return "always"
-    return f"{chance:.0%} of them" if chance >= 0.01 else f"1 in {round(1 / chance):,}"
+    return f"{chance:.0%} of the time" if chance >= 0.01 else f"once in {round(1 / chance):,}"
 
 
 def _value(value: Any) -> str:

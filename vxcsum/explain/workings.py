@@ -134,8 +134,10 @@ class Working:
             "covers": [self.start, self.stop],
             "complete": self.complete,
             "found": _hex(self.found),
-            "expected": _hex(self.expected),
-            "residual": _hex(self.residual),
+            "expected": _hex(self.right),
+            "residual": _hex(self.residual_on_wire),
+            "expected_as_captured": _hex(self.expected),
+            "residual_as_captured": _hex(self.residual),
             "pseudo_header_sum": _hex(self.pseudo) if self.layer[-4:] != "ipv4" else None,
             "sum": f"0x{self.total:x}",
             "terms": [term.to_dict() for term in self.terms],
@@ -144,8 +146,6 @@ class Working:
             else {
                 "terms": [term.to_dict() for term in self.ahead[:-1]],
                 "minus": self.ahead[-1].to_dict(),
-                "expected": _hex(self.expected_ahead),
-                "residual": _hex(self.residual_on_wire),
             },
             "formulas": [fit.to_dict() for fit in self.fits],
         }

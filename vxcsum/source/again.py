@@ -48,13 +48,14 @@ def rereadable(source: Any) -> Iterator[Any]:
     VxcsumError
         The source names several inputs, or there is no room for the copy.
     """
-    while isinstance(source, (list, tuple)) and len(source) == 1:
-        source = source[0]
+    one = source
+    while isinstance(one, (list, tuple)) and len(one) == 1:
+        one = one[0]
     with one_stream(source) as stream:
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            yield source
+        if isinstance(one, (bytes, bytearray, memoryview)):
+            yield one
             return
-        named = isinstance(source, (str, os.PathLike)) and source != "-"
+        named = isinstance(one, (str, os.PathLike)) and one != "-"
         if named and stream.at_hand and Path(stream.name).is_file():
             yield Path(stream.name)
             return
