@@ -15,6 +15,7 @@ from blocks import mixture
 from conftest import CAPTURES, SHARED
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import frames
 from support import (
     ICMP,
     ICMPV6,
@@ -382,3 +383,41 @@ def test_routing_headers_count_their_final_destination() -> None:
     wanted = plain(ipv6(body, TCP, A6, B6, extensions=[(43, route)])).octets
     frame = plain(ipv6(put(body, 16, 1), TCP, A6, B6, extensions=[(43, route)])).octets
     assert one(frame)[0] == wanted
+
+
+@given(st.lists(frames(), min_size=1, max_size=6), st.data())
+def test_any_frame_is_repaired_once_for_all_and_alike_by_both_engines(
+    built: list[Frame], data: st.DataObject
+) -> None:
+    damaged = []
+    for frame in built:
+        bits = data.draw(st.lists(st.integers(0, 8 * len(frame.octets) - 1), max_size=2))
+        octets = frame.octets
+        for bit in bits:
+            octets = flip(octets, bit)
+        cut = data.draw(st.sampled_from([len(octets), len(octets), len(octets) // 2]))
+        damaged.append(frame.changed(octets).cut(cut))
+    source = pcapng(damaged)
+    found, _ = repaired(source, engine="numpy")
+    assert repaired(source)[0] == found
+    table = read(found)
+    assert not unfinished(table) - Counter(
+        name
+        for row in np.flatnonzero(table["fragment"])
+        for name in LAYERS
+        if table[f"{name}_status"][row] == Status.INVALID
+    )
+    assert repaired(found)[0] == found
+
+
+@given(st.lists(frames(values=(RIGHT,)), min_size=1, max_size=6))
+def test_what_is_right_is_left_alone(built: list[Frame]) -> None:
+    right = [f for f in built if set(f.truth.values()) == {Status.VALID}]
+    source = pcapng(right)
+    table = read(source)
+    minus = sum(
+        int(((table[f"{name}_found"] == 0xFFFF) & (table[f"{name}_status"] == Status.VALID)).sum())
+        for name in LAYERS
+        if not name.endswith("udp")
+    )
+    assert (repaired(source)[0] == source) == (minus == 0)

@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import TCP, UDP, address, fragments_of, ip, plain, read, segment, tunnelled
 
-from vxcsum.editing.selection import (
-    flow_mask,
-    joined,
-    parse_flow,
-    parse_frames,
-    parse_time,
-    ranges_of,
-    selection_of,
-)
+from vxcsum.editing.parsing import joined, parse_flow, parse_frames, parse_time
+from vxcsum.editing.selection import flow_mask, ranges_of, selection_of
 from vxcsum.errors import VxcsumError
 
 RANGES = st.lists(

@@ -8,7 +8,8 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.editing.choosing import Choice
-from vxcsum.editing.selection import joined, ranges_of, selection_of
+from vxcsum.editing.parsing import joined
+from vxcsum.editing.selection import ranges_of, selection_of
 from vxcsum.errors import VxcsumError
 from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import address_text

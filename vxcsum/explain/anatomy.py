@@ -7,15 +7,13 @@ same for many frames at once; RFC 7348 section 5 and draft-ietf-nvo3-vxlan-gpe f
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from vxcsum.explain.parts import ICMP, ICMPV6, PROTOCOLS, TCP, UDP, Anatomy, Ip, Part, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
-PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6"}
-_FIELD = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}
 _HEADER = {TCP: 20, UDP: 8, ICMP: 8, ICMPV6: 8}
 _EXTENSIONS = {0, 43, 44, 51, 60, 135, 139, 140}
 _EXTENSION_NAMES = {0: "hop-by-hop options", 43: "routing header", 44: "fragment header"}
@@ -25,76 +23,6 @@ _TAGS = (0x8100, 0x88A8, 0x9100)
 _LINKS = {1: "Ethernet", 113: "Linux cooked", 276: "Linux cooked v2", 0: "null", 108: "loop"}
 _TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _GPE_PORT = 4790
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A header, a payload, or what follows them: octets ``start <= i < stop`` of the frame."""
-
-    name: str
-    start: int
-    stop: int
-    said: str = ""
-
-
-@dataclass(slots=True)
-class Ip:
-    """An IP packet; all places are offsets in the frame."""
-
-    level: str  # outer, inner or plain
-    version: int
-    start: int
-    header: int  # octets of the header, without extension headers
-    payload: int
-    stop: int  # by the length field
-    src: bytes
-    dst: bytes
-    final: bytes  # the destination that the pseudo-header counts
-    protocol: int
-    jumbo: bool = False
-    ident: int = 0
-    fragment_offset: int = 0
-    more: bool = False
-
-    @property
-    def fragment(self) -> bool:
-        """Whether it is a fragment."""
-        return self.more or self.fragment_offset > 0
-
-
-@dataclass(slots=True)
-class Transport:
-    """A TCP, UDP or ICMP header, and what its checksum covers."""
-
-    ip: Ip
-    protocol: int
-    start: int
-    length: int  # octets covered, by the length fields
-    pseudo: list[tuple[str, bytes]]  # what its pseudo-header consists of
-
-    @property
-    def field(self) -> int:
-        """Offset of the checksum field."""
-        return self.start + _FIELD[self.protocol]
-
-    @property
-    def layer(self) -> str:
-        """The layer of the checksum."""
-        return f"{self.ip.level}_{PROTOCOLS[self.protocol]}"
-
-
-@dataclass(slots=True)
-class Anatomy:
-    """What a frame consists of."""
-
-    octets: bytes
-    parts: list[Part] = field(default_factory=list)
-    ips: list[Ip] = field(default_factory=list)
-    transports: list[Transport] = field(default_factory=list)
-
-    def ip(self, level: str) -> Ip | None:
-        """Return the IP packet of a level."""
-        return next((ip for ip in self.ips if ip.level == level), None)
 
 
 class _Dissector:

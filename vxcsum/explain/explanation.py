@@ -10,8 +10,9 @@ import numpy as np
 
 from vxcsum.analysis import analyze, networks_of
 from vxcsum.errors import VxcsumError
-from vxcsum.explain.formulas import Question, fits
+from vxcsum.explain.formulas import fits
 from vxcsum.explain.frames import fetch
+from vxcsum.explain.question import Question
 from vxcsum.explain.workings import workings
 from vxcsum.packet.columns import Kind
 from vxcsum.pipeline import Reading
@@ -23,8 +24,8 @@ from vxcsum.source.again import rereadable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from vxcsum.explain.anatomy import Part
     from vxcsum.explain.frames import FragmentSet, Frame
+    from vxcsum.explain.parts import Part
     from vxcsum.explain.workings import Working
     from vxcsum.report.report import Report
     from vxcsum.rules.base import Finding

@@ -18,7 +18,7 @@ from vxcsum.packet.engine import index_of
 from vxcsum.source.again import one_stream
 
 if TYPE_CHECKING:
-    from vxcsum.explain.anatomy import Anatomy, Ip
+    from vxcsum.explain.parts import Anatomy, Ip
     from vxcsum.pipeline import Reading
 
 _LARGEST_DATAGRAM = 0xFFFF

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from vxcsum.explain.arithmetic import Term
     from vxcsum.explain.explanation import Explanation
-    from vxcsum.explain.formulas import Fit
     from vxcsum.explain.frames import FragmentSet
+    from vxcsum.explain.question import Fit
     from vxcsum.explain.workings import Working
 
 _COLUMNS = 100

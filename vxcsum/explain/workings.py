@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.explain.anatomy import Anatomy, Ip, Transport
-    from vxcsum.explain.formulas import Fit
+    from vxcsum.explain.parts import Anatomy, Ip, Transport
+    from vxcsum.explain.question import Fit
 
 _WHY = {
     Reason.LCO: "right once the inner checksum is finished (local checksum offload)",
