@@ -131,7 +131,7 @@ def test_extract_reads_and_writes_pipes() -> None:
 
 
 def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
-    choice = ["--status", "partial"]
+    choice = ["--status", "partial,invalid"]
     assert run("extract", capture, "--filter", "frames", *choice).stdout == (
         "frame.number in {1 .. 2}\n"
     )
@@ -149,7 +149,7 @@ def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
     [
         ([], "Wanted: --output FILE, or --filter"),
         (["-o", "x", "--rule", "VX999"], "no rule matches 'VX999'"),
-        (["-o", "x", "--status", "bad"], "'bad' is not one of 'valid', 'zero'"),
+        (["-o", "x", "--status", "bad"], "unknown status 'bad': wanted one of valid, zero"),
         (["-o", "x", "--layer", "tcp"], "unknown layer 'tcp'"),
         (["-o", "x", "--frames", "0"], "count from 1"),
         (["-o", "x", "--flow", "a"], "is no flow"),

@@ -17,6 +17,8 @@ from vxcsum.rules.vantage import VANTAGES
 if TYPE_CHECKING:
     from vxcsum.editing import Extraction
 
+_STATUSES = " or ".join(status.name.lower() for status in STATUSES)
+
 
 @click.command()
 @click.argument("capture", metavar="CAPTURE")
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--status",
     multiple=True,
-    type=click.Choice([status.name.lower() for status in STATUSES]),
-    help="Frames with a checksum of this status, in the layers given. Repeatable.",
+    metavar="STATUS",
+    help=f"Frames with a checksum that is {_STATUSES}; in the layers given. Repeatable.",
 )
 @click.option(
     "--layer",
@@ -90,7 +92,7 @@ def extract(
         raise click.UsageError(problem)
     wanted: dict[str, Any] = {
         "rule": listed(rule) or (),
-        "status": status,
+        "status": listed(status) or (),
         "layer": listed(layer) or (),
         "frames": frames,
         "flow": flow,

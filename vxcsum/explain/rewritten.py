@@ -41,9 +41,15 @@ def outer_nat(q: Question) -> Iterator[Fit]:
     if transport:
         yield from _zero_updated(q, place, found)
         yield from _rewritten(q, place, "VX102", residual, 2, _ICMP)
-    other = "a packet of the path without outer checksum; inner ICMP, which is hit as well"
+    other = (
+        "a packet of the path without outer checksum; inner ICMP, hit as well; a capture at the "
+    )
+    other += "sender, before the translator"
     yield from _rewritten(q, place, "VX103", -found % MODULUS, 1, other)
-    other = "inner ICMP or ARP on the same path: wrong as well here, right with VX102"
+    other = (
+        "inner ICMP or ARP on the same path: wrong as well here, right with VX102; a capture at "
+    )
+    other += "the sender, before the translator"
     yield from _rewritten(q, place, "VX104", residual, 1, other)
     if q.suspect is not None:
         yield from _half(q, place, residual)
