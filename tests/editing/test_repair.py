@@ -48,6 +48,7 @@ from support import (
 
 from vxcsum import PacketTable, Status, repair
 from vxcsum.checksum.status import LAYERS
+from vxcsum.editing.corrections import ELSEWHERE
 from vxcsum.errors import VxcsumError
 from vxcsum.packet.columns import Coverage
 
@@ -215,7 +216,17 @@ def test_a_field_in_another_fragment_is_left_alone_and_told() -> None:
     source = pcap(padded)
     found, result = repaired(source)
     assert found == source
-    assert result.left == {("plain_tcp", "the field is in another fragment"): 1}
+    assert result.left == {("plain_tcp", ELSEWHERE): 1}
+
+
+@pytest.mark.parametrize("outer", [RIGHT, 5])
+def test_where_an_inner_field_is_in_another_fragment_the_outer_one_stays(outer: str | int) -> None:
+    whole = tunnelled(packet(TCP, 1, bytes(99)), NODE_A, NODE_B, value=outer)
+    source = pcap([plain(piece) for piece in fragments_of(whole, [8, 4])])  # 64 octets, then 32
+    assert Status(int(read(source)["inner_tcp_status"][0])) == Status.INVALID
+    found, result = repaired(source)
+    assert found == source
+    assert {layer for layer, why in result.left if why == ELSEWHERE} == {"inner_tcp", "outer_udp"}
 
 
 def test_what_cannot_be_verified_is_left_alone_and_told() -> None:

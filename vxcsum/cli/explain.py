@@ -41,9 +41,10 @@ def explain(
     vantage: str,
     engine: str,
 ) -> None:
-    """Show how the checksums of one frame come about, and which formulas fit wrong ones.
+    """Show the sums of one frame in steps, and what fits.
 
-    FRAME counts from 1, as Wireshark does.
+    FRAME counts from 1, as Wireshark does. The whole capture is analysed, too, to tell which of its
+    findings name the frame.
     """
     from vxcsum.explain import explain as run
 

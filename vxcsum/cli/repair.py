@@ -54,10 +54,10 @@ def repair(
     list_: bool,
     quiet: bool,
 ) -> None:
-    """Write the capture with right checksums; all other octets stay as they are.
+    """Write the capture with right checksums.
 
     Unfinished checksums are completed, inner ones first. What cannot be verified is left alone,
-    and told.
+    and told; all other octets stay as they are.
     """
     from vxcsum.editing import repair as run
 

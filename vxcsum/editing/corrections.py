@@ -41,7 +41,7 @@ WHY = {
 NO_CHECKSUM = "no checksum, which is legal"
 REMOTE = "unfinished on purpose (remote checksum offload)"
 STALE = "covers what was repaired, and was not to be touched"
-ELSEWHERE = "the field is in another fragment"
+ELSEWHERE = "the field, or one that it covers, is in another fragment"
 
 
 @dataclass(slots=True)

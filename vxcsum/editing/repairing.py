@@ -207,6 +207,8 @@ def _patch(stretch: Stretch, block: FrameBlock, steps: Lockstep, left: Left) -> 
     here = changes["offset"] + 2 <= headers.stop[of, level]
     at = start[rows] + changes["offset"] * here
     here &= (octets[at].astype(np.int64) << 8 | octets[at + 1]) == changes["old"]
+    # What covers a field that cannot be changed was computed as if it could.
+    here &= ~np.isin(rows, rows[~here])
     for number in layer[~here].tolist():
         left.one(_NAMES[number], ELSEWHERE)
     _write(stretch.octets, at[here], changes["new"][here])

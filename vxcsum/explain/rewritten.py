@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vxcsum.rules.context import Place
 
 _MAX_TRIED = 64
+_SENDER = "a capture at the sender, before the translator"
 _PRE_NAT = "--pre-nat with the addresses of the node"
 _ICMP = "inner ICMP or ARP on the same path: spared here, wrong with VX103 and VX104"
 
@@ -41,15 +42,9 @@ def outer_nat(q: Question) -> Iterator[Fit]:
     if transport:
         yield from _zero_updated(q, place, found)
         yield from _rewritten(q, place, "VX102", residual, 2, _ICMP)
-    other = (
-        "a packet of the path without outer checksum; inner ICMP, hit as well; a capture at the "
-    )
-    other += "sender, before the translator"
+    other = f"a packet of the path without outer checksum; inner ICMP, hit as well; {_SENDER}"
     yield from _rewritten(q, place, "VX103", -found % MODULUS, 1, other)
-    other = (
-        "inner ICMP or ARP on the same path: wrong as well here, right with VX102; a capture at "
-    )
-    other += "the sender, before the translator"
+    other = f"inner ICMP or ARP on the same path: wrong here, right with VX102; {_SENDER}"
     yield from _rewritten(q, place, "VX104", residual, 1, other)
     if q.suspect is not None:
         yield from _half(q, place, residual)
@@ -110,9 +105,8 @@ def _rewritten(
 ) -> Iterator[Fit]:
     """Solve ``value = c * dA + dP`` for the port alone, the address alone, or both."""
     name = "residual" if rule != "VX103" else "-found"
-    address = "2 * (S(new address) - S(old address))" if coefficient == 2 else (
-        "S(new address) - S(old address)"
-    )  # fmt: skip
+    address = "S(new address) - S(old address)"
+    address = f"2 * ({address})" if coefficient == 2 else address
     formula = f"{name} = {address} + new port - old port"
     ports = q.context.tunnel_ports(place)
     share = len(ports) / MODULUS
