@@ -55,7 +55,8 @@ def test_all_is_sorted_as_ruff_sorts_and_complete() -> None:
         for name, value in vars(vxcsum).items()
         if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
     }
-    assert set(vxcsum.__all__) == public | {"__version__"}
+    assert set(vxcsum.__all__) == public | {"__version__"} | set(vxcsum._ON_USE)
+    assert all(getattr(vxcsum, name) is not None for name in vxcsum._ON_USE)
     assert list(vxcsum.__all__) == sorted(vxcsum.__all__)
     assert len(set(vxcsum.__all__)) == len(vxcsum.__all__)
     assert set(vxcsum.__all__) >= PROMISED

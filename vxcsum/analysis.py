@@ -11,6 +11,7 @@ from vxcsum.errors import VxcsumError
 from vxcsum.pipeline import Reading
 from vxcsum.report.comparison import Comparison
 from vxcsum.report.report import Report
+from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.context import CaptureFacts
 from vxcsum.rules.engine import diagnose, selected
 from vxcsum.rules.evidence import Evidence
@@ -33,6 +34,7 @@ def analyze(
     ignore: Iterable[str] | None = None,
     pre_nat: Iterable[str] = (),
     vantage: str = "auto",
+    listed_frames: int = MAX_FRAME_NUMBERS,
     on_error: Callable[[CaptureError], None] | None = None,
     on_table: Callable[[PacketTable], None] | None = None,
     on_start: Callable[[Reading], None] | None = None,
@@ -54,6 +56,8 @@ def analyze(
         Addresses or networks that packets may have come from before NAT.
     vantage : {"auto", "sender", "receiver", "wire"}
         Where the captures were taken; it decides whether unfinished checksums are an error.
+    listed_frames : int
+        Frames that a finding names by number at most.
     on_error : callable, optional
         Is told of each input that cannot be read; without it the error is raised.
     on_table : callable, optional
@@ -81,7 +85,7 @@ def analyze(
         raise VxcsumError(problem)
     selected(select, ignore)  # a wrong rule is told before the work, not after it
     reading = Reading(source, ports=ports, engine=engine, jobs=jobs, on_error=on_error)
-    evidence = Evidence(reading.ports, reading.engine.NAME)
+    evidence = Evidence(reading.ports, reading.engine.NAME, listed=listed_frames)
     if on_start is not None:
         on_start(reading)
     for table in reading.tables():

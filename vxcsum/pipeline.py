@@ -19,7 +19,7 @@ from vxcsum.packet.engine import Engine, index_of, load_engine
 from vxcsum.source import open_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 
     from vxcsum.capture import CaptureReader
     from vxcsum.packet.columns import AnyArray, Bool, Columns
@@ -128,7 +128,7 @@ class Reading:
         self._is_port: Bool = np.zeros(65536, np.bool_)
         self._is_port[list(self.ports)] = True
 
-    def tables(self) -> Iterator[PacketTable]:
+    def tables(self) -> Generator[PacketTable, None, None]:
         """Yield tables in the order of the captures and their frames."""
         streams = self._streams = open_streams(self._source)
         while True:

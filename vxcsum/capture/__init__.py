@@ -14,6 +14,7 @@ from .frames import (
 )
 from .opening import open_capture
 from .reader import CaptureReader, Index
+from .stretches import Stretch, Stretches
 
 __all__ = [
     "MAX_CAPLEN",
@@ -23,5 +24,7 @@ __all__ = [
     "FrameBlock",
     "Index",
     "Interface",
+    "Stretch",
+    "Stretches",
     "open_capture",
 ]

@@ -96,6 +96,8 @@ class FrameBlock:
         epb_flags or pack_flags as stored; 0 where absent.
     first_frame : int
         Number of the first of these frames, counted from 1.
+    position : int
+        Where `octets` begins in the (decompressed) stream.
     """
 
     octets: NDArray[np.uint8]
@@ -108,6 +110,7 @@ class FrameBlock:
     direction: NDArray[np.uint8]
     flags: NDArray[np.uint32]
     first_frame: int
+    position: int = 0
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -135,7 +138,7 @@ class Columns:
         self.linktype = np.zeros(room, np.uint16)
         self.flags = np.zeros(room, np.uint32)
 
-    def take(self, octets: NDArray[np.uint8], first_frame: int) -> FrameBlock:
+    def take(self, octets: NDArray[np.uint8], first_frame: int, position: int) -> FrameBlock:
         """Make a block of the rows and begin anew.
 
         Parameters
@@ -144,6 +147,8 @@ class Columns:
             What the offsets point into.
         first_frame : int
             Number of the first row's frame.
+        position : int
+            Where `octets` begins in the stream.
 
         Returns
         -------
@@ -166,4 +171,5 @@ class Columns:
             direction=direction,
             flags=flags,
             first_frame=first_frame,
+            position=position,
         )

@@ -67,7 +67,7 @@ class PcapReader(CaptureReader):
         self, stream: OctetStream, window: Window, index: Index, *, live: bool, flavour: Flavour
     ) -> None:
         super().__init__(stream, window, index, live=live)
-        self._flavour = flavour
+        self.flavour = flavour
         order = ">" if flavour.big_endian else "<"
         self._length = Struct(f"{order}I")
         snaplen, word = Struct(f"{order}II").unpack_from(window.octets.data, window.start + 16)
@@ -87,12 +87,12 @@ class PcapReader(CaptureReader):
         window.start += FILE_HEADER
 
     def _walk(self) -> int:
-        window, columns, header = self._window, self._columns, self._flavour.record_header
+        window, columns, header = self._window, self._columns, self.flavour.record_header
         count, window.start, status = self._index.index_pcap(
             window.octets,
             window.start,
             window.stop,
-            self._flavour.big_endian,
+            self.flavour.big_endian,
             header,
             MAX_CAPLEN,
             columns.offset,
@@ -104,7 +104,7 @@ class PcapReader(CaptureReader):
         columns.count = count
         # at most 2**32 * 10**9 + 2**32 * 1000, which an int64 holds
         timestamp = self._seconds[:count].astype(np.int64) * np.int64(1_000_000_000)
-        to_nanoseconds = np.int64(1_000_000_000 // self._flavour.ticks_per_second)
+        to_nanoseconds = np.int64(1_000_000_000 // self.flavour.ticks_per_second)
         timestamp += self._fraction[:count].astype(np.int64) * to_nanoseconds
         columns.timestamp[:count] = timestamp
         if status == FULL:

@@ -112,6 +112,11 @@ class CaptureReader(ABC):
         """Octets read so far, decompressed."""
         return self._window.octets_read
 
+    @property
+    def position(self) -> int:
+        """Where the record after the last one that was understood begins in the stream."""
+        return self._window.position
+
     def blocks(self) -> Iterator[FrameBlock]:
         """Read the frames.
 
@@ -135,7 +140,7 @@ class CaptureReader(ABC):
     def _take(self) -> FrameBlock:
         first_frame = self.frames + 1
         self.frames += self._columns.count
-        return self._columns.take(self._window.octets, first_frame)
+        return self._columns.take(self._window.octets, first_frame, self._window.base)
 
     @abstractmethod
     def _walk(self) -> int:

@@ -14,12 +14,19 @@ from vxcsum import _optional
 from vxcsum.analysis import analyze as run
 from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.cli.completion import complete_file, complete_rules
-from vxcsum.cli.options import listed, parse_ports, plot_format, wants_color
+from vxcsum.cli.options import (
+    ENGINE,
+    PORT,
+    listed,
+    parse_ports,
+    plot_format,
+    show_warnings,
+    wants_color,
+)
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.flow.connections import Connections
 from vxcsum.flow.table import FlowTable
-from vxcsum.packet.engine import ENGINES
 from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
@@ -64,12 +71,7 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
 @click.argument(
     "captures", nargs=-1, required=True, metavar="CAPTURE...", shell_complete=complete_file
 )
-@click.option(
-    "--port",
-    multiple=True,
-    metavar="PORT",
-    help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
-)
+@PORT
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--output",
@@ -129,7 +131,7 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
     show_default=True,
     help="Where the captures were taken: it decides what unfinished checksums mean.",
 )
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@ENGINE
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
 @click.option(
     "--fail-on",
@@ -219,8 +221,7 @@ def analyze(
         if flow_file is not None:
             for start in range(0, len(report.flows), BATCH_ROWS):
                 flow_file.write(report.flows[start : start + BATCH_ROWS])
-    for warning in caught:
-        click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
+    show_warnings(caught)
     if not quiet:
         color = output is None and wants_color(no_color=no_color)
         text = render(report, format_, color=color, top=top)

@@ -8,11 +8,9 @@ import click
 
 from vxcsum import _optional
 from vxcsum.analysis import compare as run
-from vxcsum.cli.options import parse_ports, plot_format
+from vxcsum.cli.options import ENGINE, PORT, parse_ports, plot_format, show_warnings
 from vxcsum.errors import TruncatedCaptureWarning
-from vxcsum.packet.engine import ENGINES
 from vxcsum.report.figure import write
-from vxcsum.report.text import printable
 from vxcsum.rules.vantage import VANTAGES
 from vxcsum.source.whole import whole_file, write_whole
 
@@ -20,19 +18,14 @@ from vxcsum.source.whole import whole_file, write_whole
 @click.command()
 @click.argument("before")
 @click.argument("after")
-@click.option(
-    "--port",
-    multiple=True,
-    metavar="PORT",
-    help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
-)
+@PORT
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option("--output", "-o", metavar="FILE", help="Write the comparison there.")
 @click.option("--plot", metavar="FILE", help="Draw it as .svg, .png or .pdf (matplotlib).")
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@ENGINE
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
 def compare(
     before: str,
@@ -57,8 +50,7 @@ def compare(
         comparison = run(
             before, after, ports=parse_ports(port), vantage=vantage, engine=engine, jobs=jobs
         )
-    for warning in caught:
-        click.echo(f"vxcsum: warning: {printable(str(warning.message))}", err=True)
+    show_warnings(caught)
     text = comparison.to_json() if format_ == "json" else comparison.to_text()
     if output in (None, "-"):
         click.echo(text, nl=False)

@@ -21,6 +21,9 @@ from vxcsum.report.text import printable
 _COMMANDS = {
     "analyze": "vxcsum.cli.analyze",
     "compare": "vxcsum.cli.compare",
+    "explain": "vxcsum.cli.explain",
+    "extract": "vxcsum.cli.extract",
+    "repair": "vxcsum.cli.repair",
     "rules": "vxcsum.cli.rules",
     "completion": "vxcsum.cli.completion",
 }

@@ -9,12 +9,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vxcsum.packet.engine import ENGINES
 from vxcsum.pipeline import DEFAULT_PORTS
+from vxcsum.report.text import printable
 
 if TYPE_CHECKING:
+    import warnings
     from collections.abc import Sequence
 
 PLOT_FORMATS = ("svg", "png", "pdf")
+PORT = click.option(
+    "--port",
+    multiple=True,
+    metavar="PORT",
+    help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
+)
+ENGINE = click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+
+
+def show_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Write warnings to standard error, each once."""
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        click.echo(f"vxcsum: warning: {printable(message)}", err=True)
 
 
 def parse_ports(values: Sequence[str]) -> list[int] | None:

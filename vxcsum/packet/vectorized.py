@@ -215,7 +215,7 @@ def _tunnelled(
     believed = (coverage != Coverage.MALFORMED) | (udp.length[rows] <= ip.stop[rows] - start)
     limit = np.where(believed, start + udp.length[rows], ip.stop[rows])
     inner_end = np.minimum(end, limit)
-    position, ethertype = _inner_network(source, header, udp.dport[rows], start + 16, inner_end)
+    position, ethertype = inner_network(source, header, udp.dport[rows], start + 16, inner_end)
     inner = dissect_ip(source, position, ethertype, inner_end, limit)
     packet_end = np.minimum(inner_end, inner.stop)
     l4 = dissect_transport(source, inner, packet_end, spill=fragment)
@@ -247,7 +247,7 @@ def _tunnelled(
     return [outer_records, inner_records]
 
 
-def _inner_network(
+def inner_network(
     source: Octets, header: Window, dport: U16, position: I64, end: I64
 ) -> tuple[I64, U16]:
     """Return where the inner network header is: behind Ethernet, or bare in VXLAN-GPE."""

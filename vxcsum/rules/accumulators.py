@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Occurrences:
-    """How often something was seen, and in which frames."""
+    """How often something was seen, and in which frames: the first `bound` of them."""
 
     frames: int = 0
     numbers: list[int] = field(default_factory=list)
     last_frame: int | None = None
     first_timestamp: int | None = None
     last_timestamp: int | None = None
+    bound: int = MAX_FRAME_NUMBERS
 
     def update(self, table: PacketTable, mask: Bool) -> None:
         """Count the frames of a mask."""
@@ -33,7 +34,7 @@ class Occurrences:
         self.merge(
             Occurrences(
                 frames=int(rows.size),
-                numbers=table["frame_number"][rows[:MAX_FRAME_NUMBERS]].tolist(),
+                numbers=table["frame_number"][rows[: self.bound]].tolist(),
                 last_frame=int(table["frame_number"][rows[-1]]),
                 first_timestamp=int(times.min()),
                 last_timestamp=int(times.max()),
@@ -45,7 +46,7 @@ class Occurrences:
         if not other.frames:
             return
         self.frames += other.frames
-        self.numbers += other.numbers[: MAX_FRAME_NUMBERS - len(self.numbers)]
+        self.numbers += other.numbers[: self.bound - len(self.numbers)]
         self.last_frame = other.last_frame
         firsts = [t for t in (self.first_timestamp, other.first_timestamp) if t is not None]
         lasts = [t for t in (self.last_timestamp, other.last_timestamp) if t is not None]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, AnyArray
     from vxcsum.rules.context import Context
 
-#: A finding lists at most this many frame numbers.
+#: A finding lists at most this many frame numbers, unless more are asked for.
 MAX_FRAME_NUMBERS = 1000
 
 
@@ -137,12 +137,12 @@ def hex16(value: Any) -> str:
 
 
 def place_in_time(
-    frame_number: I64, timestamp: AnyArray
+    frame_number: I64, timestamp: AnyArray, bound: int = MAX_FRAME_NUMBERS
 ) -> tuple[int, list[int], int | None, int | None]:
     """Return count, listed frame numbers, first and last time (ns) of some frames."""
     if not frame_number.size:
         return 0, [], None, None
     order = np.argsort(frame_number, kind="stable")
     times = timestamp.astype(np.int64)
-    listed = frame_number[order[:MAX_FRAME_NUMBERS]].tolist()
+    listed = frame_number[order[:bound]].tolist()
     return int(frame_number.size), listed, int(times.min()), int(times.max())

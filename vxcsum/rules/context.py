@@ -270,7 +270,7 @@ class Context(Lookups):
         severity: Severity | None = None,
     ) -> Finding:
         """Return a finding about frames given by number and time."""
-        frames, listed, first, last = place_in_time(numbers, times)
+        frames, listed, first, last = place_in_time(numbers, times, self.evidence.listed)
         finding = Finding(
             rule=rule,
             severity=rule.severity if severity is None else severity,

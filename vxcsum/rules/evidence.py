@@ -17,6 +17,7 @@ from vxcsum.flow.connections import Connections
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
+from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.census import (
     CELLS,
     PING,
@@ -133,10 +134,19 @@ class Evidence:
         The UDP ports of VXLAN, to notice packets on them that are none.
     engine : {"native", "numpy"}
         The twin that follows connections.
+    listed : int
+        Frames that a finding names by number at most.
     """
 
-    def __init__(self, ports: Sequence[int] = (), engine: str = "numpy") -> None:
+    def __init__(
+        self,
+        ports: Sequence[int] = (),
+        engine: str = "numpy",
+        *,
+        listed: int = MAX_FRAME_NUMBERS,
+    ) -> None:
         self.ports = tuple(ports)
+        self.listed = listed
         self.connections = Connections(engine)
         self.headers = np.zeros((len(Kind), len(Status), len(Status)), np.int64)
         self.truncated_frames = 0
@@ -167,13 +177,16 @@ class Evidence:
         self.fragments += int(np.count_nonzero(table["fragment"]))
         seen = self._paths(table, code, capture)
         self.timeline.update(table["timestamp"].view(np.int64), (code, seen), headers)
-        self.captures.setdefault(capture, CaptureEvidence()).update(table, seen, self.ports)
+        self._capture(capture).update(table, seen, self.ports)
         self.handshakes.update(table, np.flatnonzero((table["tcp_flags"] & _TCP_SYN) != 0))
         wrong = np.zeros(len(table), np.bool_)
         for slot in SLOTS:
             wrong |= table[f"{slot}_status"] == _INVALID
         if wrong.any():
             self.suspects.update(table, np.flatnonzero(wrong))
+
+    def _capture(self, number: int) -> CaptureEvidence:
+        return self.captures.setdefault(number, CaptureEvidence.listing(self.listed))
 
     def _headers(self, table: PacketTable) -> tuple[U8, I64]:
         """Count the statuses of IP headers; return the cell of each frame, and the counts."""
@@ -196,7 +209,7 @@ class Evidence:
         for key, path in other.paths.items():
             self._path(key).merge(path)
         for number, capture in other.captures.items():
-            self.captures.setdefault(number, CaptureEvidence()).merge(capture)
+            self._capture(number).merge(capture)
         for address in sorted(other.addresses):
             self._remember(address)
         self.suspects.merge(other.suspects)

@@ -71,6 +71,16 @@ class CaptureEvidence:
     interfaces: set[tuple[int, int]] = field(default_factory=set)
     vnis: set[int] = field(default_factory=set)
 
+    @classmethod
+    def listing(cls, bound: int) -> CaptureEvidence:
+        """Return one that keeps the numbers of so many frames of a kind."""
+        capture = cls()
+        for entry in fields(capture):
+            seen = getattr(capture, entry.name)
+            if isinstance(seen, Occurrences):
+                seen.bound = bound
+        return capture
+
     def merge(self, other: CaptureEvidence) -> None:
         """Add what came later."""
         for entry in fields(self):

@@ -69,7 +69,7 @@ class StreamIterator:
                 return _open_stdin()
             elif isinstance(source, str) and "://" in source:
                 self._next_are([(each, False) for each in _url_files(source)])
-            elif isinstance(source, _RemoteFile):
+            elif isinstance(source, NamedFile):
                 return source.open()
             elif not isinstance(source, (str, os.PathLike)):
                 raise CaptureError(
@@ -178,8 +178,15 @@ def _files_below(directory: str) -> list[tuple[Any, bool]]:
     return found
 
 
-class _RemoteFile:
-    """One file behind a URL, not open yet."""
+class NamedFile:
+    """A file that is not open yet, and what its user calls it.
+
+    Parameters
+    ----------
+    file : object
+        Its method ``open`` opens it, as that of fsspec's files does.
+    name : str
+    """
 
     def __init__(self, file: Any, name: str) -> None:
         self._file = file
@@ -193,7 +200,7 @@ class _RemoteFile:
         return OctetStream(file, self._name)
 
 
-def _url_files(url: str) -> list[_RemoteFile]:
+def _url_files(url: str) -> list[NamedFile]:
     module = _optional.fsspec()
     expand = "*" in url or "[" in url  # "?" is no wildcard in a URL: a query begins there
     try:
@@ -203,5 +210,5 @@ def _url_files(url: str) -> list[_RemoteFile]:
     if not files:
         raise CaptureError("no file matches", name=url)
     if not expand:
-        return [_RemoteFile(files[0], url)]
-    return sorted((_RemoteFile(file, file.full_name) for file in files), key=lambda f: f._name)
+        return [NamedFile(files[0], url)]
+    return sorted((NamedFile(file, file.full_name) for file in files), key=lambda f: f._name)

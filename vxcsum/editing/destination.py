@@ -1,0 +1,61 @@
+"""Where an edited capture goes: a file that appears whole or not at all, or an open one."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
+
+from vxcsum.source.whole import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Destination: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+
+_GZIP = ".gz"
+
+
+def suffix_of(destination: Destination) -> str:
+    """Return the suffix that tells the container, in small letters; the one before ``.gz``."""
+    if not isinstance(destination, (str, os.PathLike)):
+        return ""
+    path = Path(destination)
+    return (path.with_suffix("") if path.suffix.lower() == _GZIP else path).suffix.lower()
+
+
+@contextmanager
+def opened(destination: Destination, inputs: Sequence[str]) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a destination for writing.
+
+    Parameters
+    ----------
+    destination : path or binary file
+        With gzip where its name ends in ``.gz``. An open file is not closed.
+    inputs : sequence of str
+        Files that must not be overwritten.
+
+    Yields
+    ------
+    binary file
+    str
+        Its name.
+
+    Raises
+    ------
+    VxcsumError
+        It cannot be written, or is one of the inputs.
+    """
+    if not isinstance(destination, (str, os.PathLike)):
+        yield destination, str(getattr(destination, "name", "<file>"))
+        return
+    name = os.fspath(destination)
+    with whole_file(name, inputs) as file:
+        if name.lower().endswith(_GZIP):
+            # Neither a time nor a name within: the same input gives the same octets.
+            with gzip.GzipFile("", "wb", 6, cast("Any", file), 0) as packed:
+                yield cast("BinaryIO", packed), name
+        else:
+            yield file, name
