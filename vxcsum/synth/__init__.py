@@ -1,0 +1,1 @@
+"""Captures with a known truth."""
