@@ -21,6 +21,7 @@ from vxcsum.report.text import printable
 _COMMANDS = {
     "analyze": "vxcsum.cli.analyze",
     "rules": "vxcsum.cli.rules",
+    "synth": "vxcsum.cli.synth",
 }
 _INTERRUPTED = 130  # what shells make of SIGINT
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

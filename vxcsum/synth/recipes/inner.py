@@ -251,7 +251,7 @@ def vx305_udp(base: int) -> list[Packet]:
     )
 
 
-@recipe("vx306", resembles=("VX601", "VX603", "VX903", "VX301"))
+@recipe("vx306", whole=True, resembles=("VX601", "VX603", "VX903", "VX301"))
 def vx306(base: int) -> list[Packet]:
     """Handshakes and small requests are right, segments of 700 octets and more are wrong."""
     t = traffic(base + 105, rounds=1)

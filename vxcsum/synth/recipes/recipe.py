@@ -45,6 +45,9 @@ class Recipe:
         Rules that are found beyond those that packets are marked with, without frames of theirs.
     shorten : int
         Octets missing at the end of the file.
+    whole : bool
+        Whether the rule is about a capture as a whole: the recipe is then made as often as fits,
+        and not once among healthy traffic.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Recipe:
     info: dict[str, None] = field(default_factory=dict)
     findings: dict[str, None] = field(default_factory=dict)
     shorten: int = 0
+    whole: bool = False
 
     def packets(self, seed: int = 0) -> list[Packet]:
         """Return the packets in the order of their times."""

@@ -111,7 +111,7 @@ def vx907(base: int) -> list[Packet]:
     return [p.but(plain=True) for p in t.packets] + traffic(base + 327, rounds=1).packets
 
 
-@recipe("vx908", resembles=("VX104", "VX102", "VX601", "VX206"))
+@recipe("vx908", whole=True, resembles=("VX104", "VX102", "VX601", "VX206"))
 def vx908(base: int) -> list[Packet]:
     """An anonymiser exchanged the outer addresses in the file and left all checksums alone."""
     edit = exchanged(26, ip("192.0.2.11"), ip("198.51.100.7"))
