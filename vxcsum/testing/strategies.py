@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vxcsum import _optional
 from vxcsum.synth.build import capture_of
@@ -44,7 +44,7 @@ VXLAN_PORTS = (4789, 8472)
 _MIN_PAYLOAD = 8
 
 
-def addresses(version: int | None = None) -> st.SearchStrategy[Address]:
+def addresses(version: Literal[4, 6] | None = None) -> st.SearchStrategy[Address]:
     """Return a strategy for addresses, IPv4 or IPv6 where no version is given."""
     return st.ip_addresses(v=version)
 
@@ -55,7 +55,7 @@ def ports() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def ip_headers(draw: st.DrawFn, version: int | None = None) -> bytes:
+def ip_headers(draw: st.DrawFn, version: Literal[4, 6] | None = None) -> bytes:
     """Return a strategy for IPv4 headers with right checksums, and for IPv6 headers.
 
     They announce the octets of a payload that is not there.
@@ -93,8 +93,8 @@ def vxlan_headers(draw: st.DrawFn) -> bytes:
 def packets(
     draw: st.DrawFn,
     *,
-    version: int | None = None,
-    outer_version: int | None = None,
+    version: Literal[4, 6] | None = None,
+    outer_version: Literal[4, 6] | None = None,
     plain: bool = False,
     max_payload: int = 64,
 ) -> Packet:
@@ -119,14 +119,15 @@ def packets(
     else:
         kind = draw(st.sampled_from((8, 0) if protocol == ICMP else (128, 129)))
         head = struct.pack(">BBHHH", kind, 0, 0, *(draw(st.integers(0, 0xFFFF)) for _ in "ab"))
-    pods = [draw(addresses(inner)).packed for _ in range(2)]
+    src, dst = draw(addresses(inner)).packed, draw(addresses(inner)).packed
     outer = outer_version or draw(st.sampled_from((4, 6)))
-    nodes = [draw(addresses(outer)).packed for _ in range(2)]
     return Packet(
-        *pods,
+        src,
+        dst,
         protocol,
         head + payload,
-        *nodes,
+        node_src=draw(addresses(outer)).packed,
+        node_dst=draw(addresses(outer)).packed,
         sport=draw(st.integers(32768, 60999)),
         dport=draw(st.sampled_from(VXLAN_PORTS)),
         vni=draw(st.integers(0, 0xFFFFFF)),
@@ -194,11 +195,10 @@ def corruptions() -> st.SearchStrategy[Corruption]:
     return st.builds(Corruption, st.integers(1, _MIN_PAYLOAD), st.integers(1, 0xFF))
 
 
-@st.composite
-def corrupted_frames(draw: st.DrawFn, **options: Any) -> tuple[bytes, bytes]:
+def corrupted_frames(**options: Any) -> st.SearchStrategy[tuple[bytes, bytes]]:
     """Return a strategy for pairs of a healthy frame and the same with a wrong inner checksum.
 
     Options as for `packets`.
     """
-    frame = draw(vxlan_frames(**options))
-    return frame, draw(corruptions())(frame)
+    pairs = st.tuples(vxlan_frames(**options), corruptions())
+    return pairs.map(lambda pair: (pair[0], pair[1](pair[0])))
