@@ -172,9 +172,9 @@ def make_capture(
     >>> import vxcsum
     >>> capture, truth = make_capture("VX101", frames=500)
     >>> [(rule, len(frames)) for rule, frames in truth.findings.items()]
-    [('VX101', 48)]
+    [('VX101', 32)]
     >>> [(f.code, f.frames) for f in vxcsum.analyze(capture).findings]
-    [('VX101', 24), ('VX101', 24)]
+    [('VX101', 16), ('VX101', 16)]
     """
     out = io.BytesIO()
     truth = write_capture(

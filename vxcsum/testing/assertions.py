@@ -55,7 +55,7 @@ def assert_checksums_good(
     >>> assert_checksums_good(make_capture("VX101")[0], ignore=["VX101"])
     >>> assert_checksums_good(make_capture("VX101")[0])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    AssertionError: wrong checksums in <bytes>: VX101 (48 frames)
+    AssertionError: wrong checksums in <bytes>: VX101 (32 frames)
     ...
     """
     __tracebackhide__ = True

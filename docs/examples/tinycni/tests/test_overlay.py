@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from tinycni import Overlay
 
     from vxcsum import Report
+    from vxcsum.testing import Recording
 
-Sniff = "Callable[..., Recording]"
+    Sniff = Callable[..., Recording]
+
 TUNNEL = f"udp port {PORT}"
 
 
