@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.analysis import iter_packets
+from vxcsum.checksum.algebra import difference, expected_field
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.packet.columns import Kind
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.checksum.table import PacketTable
+    from vxcsum.packet.columns import U16
     from vxcsum.report.report import Report
     from vxcsum.rules.base import Finding
 
@@ -99,17 +101,29 @@ def statuses_of(finding: Finding, report: Report, source: Any, limit: int) -> li
                 break
             mask = (table["capture"] == capture) & np.isin(table["frame_number"], wanted)
             rows = table[mask]
-            out += [_frame(rows, row) for row in range(len(rows))]
+            finished = _once_finished(rows)
+            out += [_frame(rows, row, int(finished[row])) for row in range(len(rows))]
     return out
 
 
-def _frame(table: PacketTable, row: int) -> ListedFrame:
+def _once_finished(table: PacketTable) -> U16:
+    """Return the outer checksums that will be right once the inner ones are finished."""
+    lco = difference(table["outer_udp_lco"], table["inner_l4_pseudo"])
+    expected = expected_field(table["outer_udp_found"], lco, udp=True)
+    pending = table["inner_l4_status"] == Status.PARTIAL
+    finished: U16 = np.where(pending, expected, table["outer_udp_expected"])
+    return finished
+
+
+def _frame(table: PacketTable, row: int, outer: int) -> ListedFrame:
     statuses = {name: Status(int(table[f"{name}_status"][row])) for name in LAYERS}
     statuses = {name: status for name, status in statuses.items() if status is not Status.ABSENT}
     values = {
         name: (int(table[f"{name}_found"][row]), int(table[f"{name}_expected"][row]))
         for name in statuses
     }
+    if "outer_udp" in values:
+        values["outer_udp"] = (values["outer_udp"][0], outer)
     prefix = "outer" if table["kind"][row] == Kind.VXLAN else "inner"
     ends = " > ".join(
         _end(table[f"{prefix}_{end}"][row], int(table[f"{prefix}_{port}"][row]))

@@ -164,7 +164,8 @@ def captures(
     frames : strategy of Packet, optional
         `packets` of all kinds where None.
     """
-    chosen = draw(st.lists(frames or packets(), min_size=min_frames, max_size=max_frames))
+    each = packets() if frames is None else frames
+    chosen = draw(st.lists(each, min_size=min_frames, max_size=max_frames))
     timed = [packet.but(time=0.001 * number) for number, packet in enumerate(chosen)]
     container = CONTAINERS[draw(st.sampled_from(sorted(CONTAINERS)))]
     return capture_of(timed, ETHERNET, container)[0]
