@@ -140,6 +140,16 @@ def test_a_rate_is_met_to_half_a_making(code: str, rate: float) -> None:
     agrees(capture, truth)
 
 
+@pytest.mark.parametrize(("code", "rate"), [("VX101", 0.8), ("VX601", 0.1), ("VX102", 1.0)])
+def test_a_high_rate_leaves_out_healthy_packets_of_the_scenario(code: str, rate: float) -> None:
+    capture, truth = make_capture(code, frames=1000, rate=rate)
+    assert truth.frames == 1000
+    assert truth.rate == pytest.approx(rate, abs=0.05)
+    table = read(capture)
+    wrong = (table["outer_udp_status"] == 4) | (table["inner_l4_status"] == 4)
+    assert table["frame_number"][wrong].tolist() == truth.findings[code]
+
+
 def test_a_rate_alone_decides_the_frames() -> None:
     alone = make_capture("VX104")[1]
     truth = make_capture("VX104", rate=0.01)[1]
@@ -293,8 +303,8 @@ def test_the_truth_is_written_beside_the_capture(tmp_path: Path) -> None:
         ("VX101", {"frames": 500, "size": 500}, "wanted one of them"),
         ("VX101", {"frames": 0}, "wanted 1 or more"),
         ("VX101", {"size": -3}, "wanted 1 or more"),
-        ("VX101", {"rate": 0.9}, "up to"),
-        ("VX101", {"rate": 0}, "more than 0"),
+        ("VX101", {"rate": 0}, "wanted more"),
+        ("healthy", {"size": 100}, "too few"),
         ("VX101", {"rate": 1.5}, "from 0 to 1"),
         ("VX909", {"rate": 0.1}, "no frames of its own"),
         ("VX101", {"seed": -1}, "0 or more"),

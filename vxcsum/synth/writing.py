@@ -6,11 +6,11 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from vxcsum.errors import VxcsumError
 from vxcsum.source.whole import whole_file, write_whole
-from vxcsum.synth.build import START, records_of
+from vxcsum.synth.build import START, Record, records_of
 from vxcsum.synth.bulk import Bulk
 from vxcsum.synth.containers import Container, container_of
 from vxcsum.synth.packet import ETHERNET
@@ -19,31 +19,48 @@ from vxcsum.synth.scenarios import HEALTHY, recipe_of
 from vxcsum.synth.shapes import SAID_OF, SHAPES
 from vxcsum.synth.truth import Truth, marked_of
 
+if TYPE_CHECKING:
+    from typing import Self
+
+    from vxcsum.synth.packet import Packet
+
 DEFAULT_FRAMES = 1000
 _PAUSE = 1000  # microseconds around a scenario
 
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """One making of a recipe, as records."""
+    """One making of a recipe."""
 
-    data: bytes
-    frames: int
-    duration: int
+    records: list[Record]
     findings: dict[str, list[int]]
     info: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, packets: list[Packet], linktype: int) -> Self:
+        records = list(records_of(packets, linktype))
+        return cls(records, *marked_frames([record.owner for record in records]))
+
+    @property
+    def frames(self) -> int:
+        return len(self.records)
 
     @property
     def marked(self) -> int:
         return len(marked_of(self.findings, self.info))
 
+    def octets(self, container: Container) -> int:
+        return sum(container.size(len(record.octets)) for record in self.records)
 
-def _making(recipe: Recipe, seed: int, offset: int, container: Container) -> _Making:
-    records = list(records_of(recipe.packets(seed), recipe.linktype))
-    data = [container.record(r.octets, START + offset + r.offset, r.original) for r in records]
-    findings, info = marked_frames([r.owner for r in records])
-    duration = records[-1].offset + _PAUSE
-    return _Making(b"".join(data), len(records), duration, findings, info)
+
+def _thinned(packets: list[Packet], share: float) -> list[Packet]:
+    """Return the marked packets, and that share of the others, evenly."""
+    out, others = [], 0
+    for p in packets:
+        others += not p.marks
+        if p.marks or int(others * share) > int((others - 1) * share):
+            out.append(p)
+    return out
 
 
 class _Writer:
@@ -53,7 +70,7 @@ class _Writer:
         self, out: IO[bytes], recipe: Recipe | None, container: Container, shape: str, seed: int
     ) -> None:
         self.linktype = ETHERNET if recipe is None else recipe.linktype
-        self._out, self._container = out, container
+        self._out, self.container = out, container
         self._shape, self._seed = shape, seed
         self._bulk: Bulk | None = None
         self._offset = 0
@@ -66,7 +83,7 @@ class _Writer:
     def bulk(self) -> Bulk:
         if self._bulk is None:
             row = SHAPES[self._shape]
-            self._bulk = Bulk(row, self.linktype, self._container, self._seed)
+            self._bulk = Bulk(row, self.linktype, self.container, self._seed)
         return self._bulk
 
     def _write(self, data: bytes) -> int:
@@ -83,16 +100,37 @@ class _Writer:
         for code in SAID_OF.get(self._shape, ()):
             self.info.setdefault(code, None)
 
-    def make(self, recipe: Recipe, seed: int) -> _Making:
-        return _making(recipe, seed, self._offset, self._container)
+    def make(self, recipe: Recipe, seed: int, rate: float | None) -> _Making:
+        """Make a recipe; healthy packets of its own are left out where the rate is high."""
+        packets = recipe.packets(seed)
+        making = _Making.of(packets, recipe.linktype)
+        if rate is None or not making.marked or making.marked >= rate * making.frames:
+            return making
+        share = (making.marked / rate - making.marked) / (making.frames - making.marked)
+        return _Making.of(_thinned(packets, share), recipe.linktype)
 
     def scenario(self, making: _Making, shorten: int) -> None:
-        self.octets += self._write(making.data[:-shorten] if shorten else making.data)
+        start, container = START + self._offset, self.container
+        data = b"".join(
+            container.record(r.octets, start + r.offset, r.original) for r in making.records
+        )
+        self.octets += self._write(data[:-shorten] if shorten else data)
         for into, marks in ((self.findings, making.findings), (self.info, making.info)):
             for rule, numbers in marks.items():
-                into[rule] = [*(into.get(rule) or ()), *(self.frames + n for n in numbers)]
+                known = into.get(rule)
+                into[rule] = known = [] if known is None else known
+                known += [self.frames + number for number in numbers]
         self.frames += making.frames - bool(shorten)
-        self._offset += making.duration
+        self._offset += making.records[-1].offset + _PAUSE
+
+    def room(self, frames: int | None, size: int | None, making: _Making | None = None) -> int:
+        """Return how many healthy frames fit beside a making; less than 0 if it does not itself."""
+        if frames is not None:
+            return frames - self.frames - (making.frames if making else 0)
+        if size is None:
+            return 0
+        octets = size - self.octets - (making.octets(self.container) if making else 0)
+        return self.bulk.frames_within(octets) if octets >= 0 else -1
 
 
 def write_capture(
@@ -123,8 +161,9 @@ def write_capture(
         From 0.
     rate : float, optional
         Share of the frames that are wrong: the scenario is made as often as needed, with
-        other random numbers each time, and rounded to whole makings. Where None, once, or as
-        often as fits where the rule is about whole captures (VX306, VX908).
+        other random numbers each time, in whole makings. Above the share that it has itself,
+        its healthy packets are left out. Where None, it is made once, or as often as fits where
+        the rule is about whole captures (VX306, VX908).
     size : int, optional
         Octets of the file, met to within one frame. Not with ``frames``.
     shape : str, optional
@@ -215,7 +254,10 @@ def _compose(
             problem = f"rate {rate}: nothing is wrong in healthy traffic, so it can only be 0"
             raise VxcsumError(problem)
         if size is not None:
-            frames = writer.bulk.frames_within(size - writer.octets)
+            frames = writer.room(None, size)
+            if frames < 1:
+                problem = f"{size} octets are too few for one frame"
+                raise VxcsumError(problem)
         writer.healthy(DEFAULT_FRAMES if frames is None else frames)
     else:
         _with_scenario(writer, recipe, frames, seed, rate, size)
@@ -261,71 +303,34 @@ def _with_scenario(
     rate: float | None,
     size: int | None,
 ) -> None:
-    first = writer.make(recipe, seed)
-    _check_room(writer, recipe, first, frames, size)
-    makings, between = 1, 0
-    if recipe.whole and rate is None:
-        makings = max(1, (frames or 0) // first.frames, (size or 0) // len(first.data))
-    elif rate is not None:
-        makings, between = _plan(writer, recipe, first, frames, rate, size)
-    for number in range(makings):
-        last = number == makings - 1
+    making = writer.make(recipe, seed, rate)
+    if writer.room(frames, size, making) < 0:
+        given = f"{size} octets" if frames is None else f"{frames} frames"
+        needed = writer.octets + making.octets(writer.container)
+        itself = f"{making.frames} frames and {needed} octets"
+        problem = f"{given} are too few: {recipe.name} has {itself} itself"
+        raise VxcsumError(problem)
+    if rate is None and not recipe.whole:
+        writer.healthy(writer.room(frames, size, making))
+        writer.scenario(making, recipe.shorten)
+        return
+    if rate is not None and not (making.marked and rate):
+        said = "0: wanted more" if making.marked else f"{rate}: it has no frames of its own"
+        problem = f"the rate of {recipe.name} cannot be {said}"
+        raise VxcsumError(problem)
+    marked = made = 0
+    while (room := writer.room(frames, size, making)) >= 0:
+        marked += making.marked
+        if rate is not None:
+            before = round(marked / rate) - writer.frames - making.frames
+            writer.healthy(before if frames is None and size is None else min(before, room))
+        writer.scenario(making, 0)
+        made += 1
+        room = writer.room(frames, size)
+        if frames is None and size is None:
+            return
+        if rate is not None and marked + making.marked / 2 > rate * (writer.frames + room):
+            break
         # Seeds of one capture are far from those of the next.
-        each = seed if number == 0 else (seed << 32) + number
-        filler = between
-        if last and (frames is not None or size is not None):
-            making = writer.make(recipe, each)
-            filler = _room(writer, making, frames, size)
-            if filler < 0:  # no two makings are of one size
-                writer.healthy(_room(writer, None, frames, size))
-                return
-        writer.healthy(filler)
-        writer.scenario(writer.make(recipe, each), recipe.shorten if last else 0)
-
-
-def _room(writer: _Writer, making: _Making | None, frames: int | None, size: int | None) -> int:
-    """Return how many healthy frames fit beside a making; less than 0 if it does not fit itself."""
-    if frames is not None:
-        return frames - writer.frames - (making.frames if making else 0)
-    octets = (size or 0) - writer.octets - (len(making.data) if making else 0)
-    return writer.bulk.frames_within(octets) if octets >= 0 else -1
-
-
-def _check_room(
-    writer: _Writer, recipe: Recipe, making: _Making, frames: int | None, size: int | None
-) -> None:
-    problem = None
-    if frames is not None and frames < making.frames:
-        problem = f"{frames} frames are too few: {recipe.name} has {making.frames} itself"
-    elif size is not None and size < writer.octets + len(making.data):
-        itself = writer.octets + len(making.data)
-        problem = f"{size} octets are too few: {recipe.name} has {itself} itself"
-    if problem is not None:
-        raise VxcsumError(problem)
-
-
-def _plan(
-    writer: _Writer,
-    recipe: Recipe,
-    making: _Making,
-    frames: int | None,
-    rate: float,
-    size: int | None,
-) -> tuple[int, int]:
-    """Return how often a recipe is made, and the healthy frames before each making."""
-    highest = making.marked / making.frames
-    if not making.marked:
-        problem = f"rate {rate}: {recipe.name} has no frames of its own to count"
-        raise VxcsumError(problem)
-    if not 0 < rate <= highest:
-        problem = f"rate {rate}: {recipe.name} can have more than 0 and up to {highest:.3f}"
-        raise VxcsumError(problem)
-    each = making.marked / rate  # frames for one making
-    between = round(each - making.frames)
-    if frames is not None:
-        return max(1, round(frames / each)), between
-    if size is not None:
-        healthy = (1 << 24) / max(1, writer.bulk.frames_within(1 << 24))
-        octets = len(making.data) + between * healthy
-        return max(1, round((size - writer.octets) / octets)), between
-    return 1, between
+        making = writer.make(recipe, (seed << 32) + made, rate)
+    writer.healthy(writer.room(frames, size))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from vxcsum.synth.packet import Packet
 
-#: Makes the packets of a recipe; all its random numbers come from seeds counted from the argument.
-Maker = "Callable[[int], Iterable[Packet]]"
 #: How far apart the seeds of two makings of a recipe are: no recipe counts as far.
 SEED_STRIDE = 1000
 
@@ -29,7 +27,7 @@ class Recipe:
     name : str
         ``vx101-pods``: the rule, and which reading of it; ``like-...`` for look-alikes.
     make : callable
-        Base of the seeds -> packets.
+        Base of the seeds -> packets; all its random numbers come from seeds counted from there.
     about : str
         One sentence.
     linktype : int
