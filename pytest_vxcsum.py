@@ -52,27 +52,23 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(problem)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
     """Look at what the test recorded, once it has passed."""
     __tracebackhide__ = True
-    result = yield
     if _CASE in item.stash:
         item.stash[_CASE].check()
-    return result
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """Keep the captures of a test that failed."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     folder = item.config.getoption("--vxcsum-keep")
     if report.failed and folder and _CASE in item.stash:
         kept = item.stash[_CASE].keep(item.config.invocation_params.dir / folder, item.nodeid)
         report.sections += [("vxcsum: kept", "\n".join(map(str, kept)))] if kept else []
-    return report
 
 
 @pytest.fixture

@@ -7,12 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytest_plugins = "pytester"
 
@@ -368,28 +364,21 @@ def test_without_permission_a_test_skips_and_says_so(
     result.stdout.fnmatch_lines(["SKIPPED*needs permission (root, or CAP_NET_RAW)*"])
 
 
-def test_a_real_user_without_permission_skips(tmp_path: Path) -> None:
+def test_another_user_has_no_permission() -> None:
     needs_tcpdump()
     code = """
-import os, sys
+import os, sys, tempfile
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 from vxcsum.testing import Recording, RecordingUnavailableError
-try:
-    Recording("lo", sys.argv[1])
-except RecordingUnavailableError as error:
-    print(error)
+with tempfile.TemporaryDirectory() as folder:
+    try:
+        Recording("lo", os.path.join(folder, "a.pcap"))
+    except RecordingUnavailableError as error:
+        print(error)
 """
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if not parent.stat().st_mode & 1:
-            pytest.skip(f"{parent} is closed to other users")
     result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "a.pcap")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
-    if "Permission denied" in result.stderr or "No module named" in result.stderr:
+    if "PermissionError" in result.stderr or "No module named" in result.stderr:
         pytest.skip("another user cannot import vxcsum from here")
     assert "needs permission" in result.stdout, result.stderr
