@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.01
 _UNCHANGED = 5
 _HANDED_OVER_SECONDS = 1.2  # tcpdump asks for its packets at least once a second
 #: Has tcpdump tell its counts; BSD has a signal of its own for that.
-_TELL: int = getattr(signal, "SIGINFO", None) or getattr(signal, "SIGUSR1", signal.SIGINT)
+_TELL: int = getattr(signal, "SIGINFO", getattr(signal, "SIGUSR1", signal.SIGINT))
 _NO_PERMISSION = re.compile(
     "permission|not permitted|are you root|must be root|privileges", re.IGNORECASE
 )
