@@ -177,12 +177,25 @@ def test_makings_differ_from_each_other() -> None:
     assert len(ports) > 400
 
 
-def test_the_story_of_63_seconds_waits_63_seconds() -> None:
-    capture, truth = make_capture("VX701")
+def syns_of(scenario: str) -> tuple[Any, list[float], Truth]:
+    capture, truth = make_capture(scenario)
     table = read(capture)
     syn = table[table["tcp_flags"] == 2]
     seconds = (syn["timestamp"] - syn["timestamp"][0]).astype("i8") // 10**6 / 1000
-    assert seconds.tolist() == [0, 1, 3, 7, 15, 31, 63]
+    return syn, seconds.tolist(), truth
+
+
+def test_recent_kernels_wait_otherwise() -> None:
+    syn, seconds, truth = syns_of("vx701-linear")
+    assert seconds == [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 68]
+    assert syn["outer_udp_status"].tolist() == [4] * 10 + [1]
+    assert truth.findings["VX102"] == syn["frame_number"][:10].tolist()
+    agrees(make_capture("vx701-linear")[0], truth)
+
+
+def test_the_story_of_63_seconds_waits_63_seconds() -> None:
+    syn, seconds, truth = syns_of("VX701")
+    assert seconds == [0, 1, 3, 7, 15, 31, 63]
     assert syn["outer_udp_found"].tolist() == [0xFFFF] * 6 + [0]
     assert len(set(syn["outer_sport"][:6].tolist())) == 1
     assert syn["outer_sport"][6] != syn["outer_sport"][0]

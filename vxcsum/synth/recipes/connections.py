@@ -1,6 +1,7 @@
 """VX701 to VX703: what happens to connections.
 
-The waits are those of RFC 6298: each twice the one before. NAT forgets its mapping 30 s after the
+The waits are those of RFC 6298, each twice the one before, or those of Linux 6.5 and later, which
+begins with one second five times (tcp_syn_linear_timeouts). NAT forgets its mapping 30 s after the
 last packet (nf_conntrack_udp_timeout), so the first SYN that comes later is not translated. Which
 frames a finding about a connection lists is not said here.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Seconds after the first SYN.
 SYN_OFFSETS = (0, 1, 3, 7, 15, 31, 63)
+LINEAR_OFFSETS = (0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 68)
 _MSS = 1398  # of a path of 1,500 octets with VXLAN: 1,450 less IP and TCP with timestamps
 
 
@@ -43,6 +45,16 @@ def conversation(t: Traffic, sport: int, seq: int) -> None:
     t.tcp(sport, 443, ACK, seq=seq + 2 + len(request))
 
 
+def delayed(t: Traffic, offsets: Sequence[float], code: str, port: Ports) -> list[Packet]:
+    """Add a connection that waits: all SYNs but the last are translated, the wrong way."""
+    t.ping(2)
+    sport, seq = t.size(32768, 60999), t.size(1, 1 << 31)
+    syns = syns_at(t, sport, seq, offsets)
+    lost = {id(p): mark(nat(p, kernel, sport=port(p)), code) for p in syns[:-1]}
+    conversation(t, sport, seq)
+    return [lost.get(id(p), p) for p in t.packets]
+
+
 @recipe(
     "vx701",
     findings={"VX701": None},
@@ -54,13 +66,13 @@ def vx701(base: int) -> list[Packet]:
     and a seventh that is not translated any more.
     """
     t = Traffic(base + 500, outer=none, dport=8472, vni=1)
-    t.ping(2)
-    sport, seq = t.size(32768, 60999), t.size(1, 1 << 31)
-    syns = syns_at(t, sport, seq, SYN_OFFSETS)
-    port = Ports(base + 500)
-    lost = {id(p): mark(nat(p, kernel, sport=port(p)), "VX101") for p in syns[:-1]}
-    conversation(t, sport, seq)
-    return [lost.get(id(p), p) for p in t.packets]
+    return delayed(t, SYN_OFFSETS, "VX101", Ports(base + 500))
+
+
+@recipe("vx701-linear", findings={"VX701": None}, resembles=("VX101", "VX702"))
+def vx701_linear(base: int) -> list[Packet]:
+    """The same on a recent kernel with outer checksums on: ten SYNs with VX102, through at 68 s."""
+    return delayed(Traffic(base + 502), LINEAR_OFFSETS, "VX102", Ports(base + 502))
 
 
 @recipe("vx701-loss", findings={"VX701": None}, resembles=("VX101", "VX102", "VX702"))

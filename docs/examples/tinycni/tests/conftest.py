@@ -24,8 +24,9 @@ def namespaces() -> None:
     try:
         run(f"ip netns add {probe}")
         run(f"ip -n {probe} link add probe type vxlan id 1 dstport 8472 local 127.0.0.1")
+        run(f"ip netns exec {probe} iptables -w -t nat -L")
     except OSError as error:
-        pytest.skip(f"no network namespaces with VXLAN here: {error}")
+        pytest.skip(f"no network namespaces with VXLAN and NAT here: {error}")
     finally:
         subprocess.run(["ip", "netns", "del", probe], stderr=subprocess.DEVNULL, check=False)
 
