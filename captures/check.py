@@ -1,6 +1,6 @@
 """Check that the captures of this folder are those of the manifests.
 
-Run it with ``python captures/check.py``; it needs nothing but Python. Recorded captures have a
+Run it with ``python captures/check.py`` where vxcsum is installed. Recorded captures have a
 checksum in ``manifest.json``. Those of ``synthetic`` are made again and compared.
 """
 

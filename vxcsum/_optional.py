@@ -15,7 +15,17 @@ from vxcsum.errors import MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["fsspec", "lz4_frame", "matplotlib", "pandas", "polars", "pyarrow", "zstd"]
+__all__ = [
+    "fsspec",
+    "hypothesis_strategies",
+    "lz4_frame",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scapy",
+    "zstd",
+]
 
 
 def _load(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -133,3 +143,35 @@ def matplotlib() -> ModuleType:
     """
     _load("matplotlib.figure", extra="plot", purpose="plotting")  # loads what else is used here
     return _load("matplotlib", extra="plot", purpose="plotting")
+
+
+def scapy() -> ModuleType:
+    """Return the module ``scapy.all``.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``Packet``, ``Ether``, ``IP`` and ``conf``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("scapy.all", extra="scapy", purpose="building frames with scapy")
+
+
+def hypothesis_strategies() -> ModuleType:
+    """Return the module ``hypothesis.strategies``.
+
+    Returns
+    -------
+    ModuleType
+        A module with ``binary``, ``integers`` and ``composite``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    return _load("hypothesis.strategies", extra="hypothesis", purpose="vxcsum.testing.strategies")

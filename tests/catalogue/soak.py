@@ -14,14 +14,12 @@ import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "captures" / "synthetic"))
-
-from octets import TCP, Packet, Traffic, framed, lco, none, partial, right
-
 from vxcsum import analyze
+from vxcsum.synth.packet import TCP, Packet, framed, lco
+from vxcsum.synth.sums import none, partial, right
+from vxcsum.synth.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

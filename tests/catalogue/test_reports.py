@@ -8,49 +8,29 @@ from __future__ import annotations
 
 import json
 import struct
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import problems
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "captures" / "synthetic"))
-
-from octets import (
-    SYN,
-    UDP,
-    Packet,
-    Traffic,
-    constant,
-    datagram,
-    inner_packet,
-    ip,
-    ones_sum,
-    partial,
-    pcap,
-    pseudo_header,
-    right,
-    vxlan,
-)
-
 from vxcsum import Status, analyze, read_packets
+from vxcsum.synth.build import capture_of
+from vxcsum.synth.packet import SYN, UDP, Packet, datagram, inner_packet, ip, outer_of, vxlan
+from vxcsum.synth.sums import constant, ones_sum, partial, pseudo_header, right
+from vxcsum.synth.traffic import Traffic
 
 VECTORS = json.loads(
     (Path(__file__).resolve().parents[1] / "rules" / "vectors.json").read_text("utf-8")
 )
 
 
-def outer_value(p: Packet) -> int:
-    return int.from_bytes(datagram(p, vxlan(p, inner_packet(p)))[6:8], "big")
-
-
 def with_expected(p: Packet, expected: int) -> Packet:
     """Choose the inner source MAC so that the right outer checksum is as wanted."""
     q = p.but(mac=p.mac[:4] + bytes(2), outer=right)
-    word = (outer_value(q) - expected) % 0xFFFF
+    word = (outer_of(q) - expected) % 0xFFFF
     q = q.but(mac=p.mac[:4] + struct.pack(">H", word))
-    assert (outer_value(q) - expected) % 0xFFFF == 0
+    assert (outer_of(q) - expected) % 0xFFFF == 0
     return q
 
 
@@ -79,7 +59,7 @@ def test_ffff_in_a_tunnel_without_checksums_is_vx101(
     t.ping(2)
     pings = list(t.packets)
     packets = [*pings, *syns(t, sport, 0xFFFF, expected, count)]
-    report = analyze(pcap(packets)[0], engine=engine)
+    report = analyze(capture_of(packets)[0], engine=engine)
     (finding,) = problems(report)
     assert (finding.code, finding.frames) == ("VX101", count)
     assert finding.evidence["found"] == "0xffff"
@@ -99,7 +79,7 @@ def test_a_stale_checksum_beside_right_pings_is_vx102(
     t = traffic(src, dst, port)
     t.ping(3)
     pings = list(t.packets)
-    report = analyze(pcap([*pings, *syns(t, sport, found, expected, 3)])[0], engine=engine)
+    report = analyze(capture_of([*pings, *syns(t, sport, found, expected, 3)])[0], engine=engine)
     (finding,) = problems(report)
     assert (finding.code, finding.frames) == ("VX102", 3)
     assert finding.evidence["residual"] == f"0x{(found - expected) % 0xFFFF:04x}"
@@ -117,8 +97,8 @@ def test_the_cloudstack_frame_is_an_artefact(engine: str) -> None:
     """Inner partial, outer right once the inner is finished: the same residual in both."""
     t = Traffic(2)
     p = t.tcp(40000, 443, SYN).but(inner=partial)
-    value = outer_value(p.but(inner=right))
-    table = read_packets(pcap([p.but(outer=constant(value))])[0], engine=engine)
+    value = outer_of(p.but(inner=right))
+    table = read_packets(capture_of([p.but(outer=constant(value))])[0], engine=engine)
     assert table["outer_udp_status"].tolist() == [Status.PARTIAL]
     assert (table["outer_udp_residual"] == table["inner_l4_residual"]).all()
     assert (0xD06D - 0xFE83) % 0xFFFF == 0xD1E9
@@ -133,8 +113,8 @@ def test_the_value_of_flannel_1863_is_an_unfinished_outer_checksum(engine: str) 
     word = (0xA7B8 - ones_sum(pseudo_header(ip("10.0.0.5"), ip("10.0.0.0"), UDP, length))) % 0xFFFF
     p = p.but(node_dst=ip("10.0.0.0")[:2] + struct.pack(">H", word))
     p = with_expected(p, 0x1F23).but(outer=partial)
-    assert outer_value(p) == 0xA7B8
-    report = analyze(pcap([p])[0], engine=engine)
+    assert outer_of(p) == 0xA7B8
+    report = analyze(capture_of([p])[0], engine=engine)
     assert [(f.code, f.severity.name) for f in report.findings] == [("VX203", "INFO")]
 
 

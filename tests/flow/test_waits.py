@@ -208,4 +208,4 @@ def test_finished_segments_prove_nothing_behind_a_device(engine: str) -> None:
 def test_few_or_small_segments_are_no_bulk(engine: str) -> None:
     small = [tcp(n / 1000, ACK, seq=100 + n, payload=100) for n in range(200)]
     assert not stories(analyze(capture(small), engine=engine))
-    assert not stories(analyze(capture(bulk()[:60]), engine=engine))
+    assert not stories(analyze(capture(bulk()[:50]), engine=engine))

@@ -25,6 +25,7 @@ _COMMANDS = {
     "extract": "vxcsum.cli.extract",
     "repair": "vxcsum.cli.repair",
     "rules": "vxcsum.cli.rules",
+    "synth": "vxcsum.cli.synth",
     "completion": "vxcsum.cli.completion",
 }
 #: What tells the program to complete instead of running, also as ``python -m vxcsum``.

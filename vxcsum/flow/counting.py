@@ -63,6 +63,9 @@ def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I6
     runs.add("outer_invalid", outer == Status.INVALID)
     runs.combine(np.bitwise_or, "tcp_flags", frames["tcp_flags"][runs.sorting])
 
+    seen = np.left_shift(np.uint8(1), frames["direction"][runs.sorting] & np.uint8(7))
+    runs.combine(np.bitwise_or, "directions", seen)
+
     header = np.where(frames["tcp"], frames["tcp_header_length"], np.uint8(_UDP_HEADER))
     length = frames["inner_l4_length"].astype(np.int64)
     rows = np.flatnonzero((header > 0) & (length > header))

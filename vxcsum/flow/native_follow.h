@@ -259,6 +259,7 @@ INLINE void follow_frame(struct state *state, const struct table *table, const s
     from->invalid += status == INVALID;
     from->outer_invalid += outer == INVALID;
     from->tcp_flags |= flags;
+    from->directions |= (uint8_t)(1u << (table->direction[row] & 7));
     if (protocol == TCP)
         handshake(state, connection, end, table, row, status == INVALID || outer == INVALID);
 

@@ -64,7 +64,7 @@ struct direction_record {
     int64_t end, at, missing; /* octets after the first one seen: reached, last begun, skipped */
     uint32_t frames, data_frames, repeated_frames, late_frames, largest, superframes;
     uint32_t partial, valid, invalid, outer_invalid, seq;
-    uint8_t tcp_flags, tracked, unused[2];
+    uint8_t tcp_flags, tracked, directions, unused;
 };
 
 /* vxcsum.flow.records.CONNECTION */

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.packet.columns import Kind
+from vxcsum.packet.columns import Direction, Kind
 from vxcsum.packet.ip import IPPROTO_TCP
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Segments with payload that make a bulk transfer, and their octets on average: a sender that may
 #: leave cutting to a device has had reason to.
-MIN_SEGMENTS = 100
+MIN_SEGMENTS = 50
 MIN_OCTETS = 500
 #: A connection belongs to a transfer if it carries this share of the octets of the largest one.
 _SHARE = 0.1
@@ -58,6 +58,9 @@ class Transfer:
     valid: int
     invalid: int
     partial_back: int  # in the other direction
+    outgoing: bool | None
+    """Whether the capture says that its host sent all of it, or received it; None where it says
+    neither."""
     goodput: float | None
     """Bits a second: payload without repetitions, from the first data frame to the last, of the
     connections with at least a tenth of what the largest one carries."""
@@ -70,16 +73,18 @@ class Transfer:
     @property
     def checksum_offload(self) -> bool | None:
         """Whether the sender left checksums to a device; None where that cannot be seen."""
-        return True if self.partial else None
+        if self.partial:
+            return True
+        return False if self.outgoing and self.bulk else None
 
     @property
     def segmentation_offload(self) -> bool | None:
         """Whether the sender left cutting to a device; None where that cannot be seen."""
-        if self.partial and self.superframes:
+        if not (self.partial or self.outgoing):
+            return None
+        if self.superframes:
             return True
-        if self.partial and self.bulk:
-            return False
-        return None
+        return False if self.bulk else None
 
 
 def transfers(flows: FlowTable, *, limit: int = MAX_TRANSFERS) -> list[Transfer]:
@@ -147,9 +152,15 @@ def _transfer(flows: FlowTable, part: tuple[I64, I64], partial_back: int) -> Tra
         new_octets=total["octets"] - total.pop("repeated_octets"),
         largest_segment=int(sent["largest"][part].max()),
         partial_back=partial_back,
+        outgoing=_outgoing(sent["directions"][part]),
         goodput=_goodput(sent, part),
         **total,
     )
+
+
+def _outgoing(directions: AnyArray) -> bool | None:
+    seen = int(np.bitwise_or.reduce(directions))
+    return {1 << Direction.OUT: True, 1 << Direction.IN: False}.get(seen)
 
 
 def _goodput(sent: AnyArray, part: tuple[I64, I64]) -> float | None:

@@ -52,7 +52,8 @@ DIRECTION = np.dtype(
         ("seq", "u4"),  # of the last segment
         ("tcp_flags", "u1"),  # all that were seen
         ("tracked", "u1"),
-        ("unused", "u1", (2,)),
+        ("directions", "u1"),  # one bit for each `Direction` seen
+        ("unused", "u1"),
     ]
 )
 

@@ -100,6 +100,7 @@ class _Frames(dict[str, Any]):
 
 
 _COLUMNS = (
+    "direction",
     "timestamp",
     "frame_number",
     "outer_src",

@@ -122,12 +122,18 @@ def diagnose(
 ) -> list[Finding]:
     """Run all rules and return what the chosen ones found, worst first.
 
-    Rules that are not chosen run, too: what they explain must not be blamed on another cause.
+    Rules that are not chosen run, too: what they explain must not be blamed on another cause. What
+    connections suffered from a cause that is ignored is ignored with it.
     """
     chosen = selected(select, ignore)
+    ignored = {code for prefix in _listed(ignore or ()) for code in _matching(prefix)}
     context = Context(evidence, captures, pre_nat=pre_nat, vantage=vantage)
     findings = [finding for module in MODULES for finding in module.find(context)]
-    findings = [finding for finding in findings if finding.code in chosen]
+    findings = [
+        finding
+        for finding in findings
+        if finding.code in chosen and finding.evidence.get("cause") not in ignored
+    ]
     order = {capture.name: number for number, capture in enumerate(captures)}
     findings.sort(key=lambda f: (-f.severity, f.code, order[f.capture], f.first_frame or 0))
     return findings

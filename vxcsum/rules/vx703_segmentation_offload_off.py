@@ -13,11 +13,12 @@ and VX102.
 
 ## How it is recognised
 
-At least 100 TCP segments with 500 octets of payload or more on average from one node to another,
-and no superframe among them. Likely where some of the sender's checksums are unfinished, or the
-vantage is given as sender: then this is what the sender made. Possible where nothing shows where
-the capture was taken: behind a device all segments are cut and summed. No finding where the other
-direction shows that this is the receiver.
+At least 50 TCP segments with 500 octets of payload or more on average from one node to another,
+and no superframe among them. Likely where some of the sender's checksums are unfinished, the
+capture marks the packets as outgoing, or the vantage is given as sender: then this is what the
+sender made. Possible where nothing shows where the capture was taken: behind a device all segments
+are cut and summed. No finding where the capture was taken at the receiver, by its marks or by
+unfinished checksums in the other direction.
 
 ## Example
 
@@ -72,9 +73,10 @@ def find(context: Context) -> Iterator[Finding]:
     for transfer in context.transfers:
         if transfer.kind != Kind.VXLAN or not transfer.bulk or transfer.superframes:
             continue
-        seen = bool(transfer.partial)
+        seen = bool(transfer.partial) or transfer.outgoing is True
         given = context.asked_vantage == "sender"
         elsewhere = context.asked_vantage in ("receiver", "wire") or transfer.partial_back > 0
+        elsewhere |= transfer.outgoing is False
         if not seen and not given and elsewhere:
             continue
         yield _finding(context, transfer, sure=seen or given)
@@ -87,6 +89,10 @@ def _finding(context: Context, transfer: Transfer, *, sure: bool) -> Finding:
             f"{transfer.partial:,} of its packets have unfinished checksums, so it left those to "
         )
         where += "a device, but not the cutting"
+    elif transfer.outgoing:
+        where = (
+            "the capture marks them as outgoing, so their sender cut and summed them in software"
+        )
     elif sure:
         where = "captured at the sender, as given by --vantage: cut and summed in software"
     else:
