@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from vxcsum._version import __version__
@@ -147,6 +146,8 @@ def networks_of(addresses: Iterable[str]) -> tuple[Network, ...]:
     """
     networks = []
     for text in [addresses] if isinstance(addresses, str) else addresses:
+        import ipaddress  # most calls give none
+
         try:
             networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError as error:

@@ -15,6 +15,7 @@ from vxcsum.checksum.fragments import finish
 from vxcsum.checksum.table import PacketTable
 from vxcsum.errors import CaptureError, TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.batch import facts
+from vxcsum.packet.columns import distinct
 from vxcsum.packet.engine import Engine, index_of, load_engine
 from vxcsum.source import open_streams
 
@@ -155,7 +156,7 @@ class Reading:
             jobs=max(1, self._jobs - 1),  # one thread is busy with what comes after the facts
         )
         for columns in finish(_ahead(tables) if self._jobs > 1 and reader.at_hand else tables):
-            seen.update(np.unique(columns["linktype"]).tolist())
+            seen.update(distinct(columns["linktype"]).tolist())
             times = columns["timestamp"].astype(np.int64)
             first, last = int(times.min()), int(times.max())
             if info.first_timestamp is not None and info.last_timestamp is not None:

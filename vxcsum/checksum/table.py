@@ -10,7 +10,7 @@ import numpy as np
 from vxcsum.checksum.algebra import expected_field
 from vxcsum.checksum.status import LAYERS, Layer, Status
 from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, AnyArray, Bool, Columns
-from vxcsum.packet.ip import IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,6 @@ from vxcsum.packet.engine import ENGINES
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import write_whole
 
 if TYPE_CHECKING:
     from vxcsum.errors import CaptureError
@@ -112,6 +111,8 @@ def analyze(
         if output is None:
             click.echo(text, nl=False, color=color)
         else:
+            from vxcsum.source.whole import write_whole
+
             write_whole(output, text, captures)
     if failed:
         sys.exit(2)

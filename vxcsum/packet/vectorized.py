@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE, Coverage, Kind, allocate
-from vxcsum.packet.ip import IPPROTO_UDP, Ip, dissect_ip
+from vxcsum.packet.ip import Ip, dissect_ip
 from vxcsum.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ethernet, find_network
+from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.packet.transport import Transport, dissect_transport
 from vxcsum.packet.windows import Octets, fold, network_order
 

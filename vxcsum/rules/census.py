@@ -14,7 +14,7 @@ import numpy as np
 
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

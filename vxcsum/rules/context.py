@@ -13,7 +13,7 @@ from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
 from vxcsum.packet.columns import SLOTS, Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import (
     Confidence,
     Finding,

@@ -14,7 +14,7 @@ import numpy as np
 from vxcsum.checksum.algebra import difference
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import SLOTS, Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
 from vxcsum.rules.census import (
     CELLS,
