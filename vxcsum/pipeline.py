@@ -157,7 +157,7 @@ class Reading:
         )
         for columns in finish(_ahead(tables) if self._jobs > 1 and reader.at_hand else tables):
             seen.update(distinct(columns["linktype"]).tolist())
-            times = columns["timestamp"].astype(np.int64)
+            times = columns["timestamp"].view(np.int64)
             first, last = int(times.min()), int(times.max())
             if info.first_timestamp is not None and info.last_timestamp is not None:
                 first = min(first, info.first_timestamp)
