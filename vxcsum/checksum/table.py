@@ -9,7 +9,15 @@ import numpy as np
 
 from vxcsum.checksum.algebra import expected_field
 from vxcsum.checksum.status import LAYERS, Layer, Status
-from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, AnyArray, Bool, Columns
+from vxcsum.packet.columns import (
+    FACTS,
+    RECORD_COLUMNS,
+    SLOTS,
+    AnyArray,
+    Bool,
+    Columns,
+    allocate,
+)
 from vxcsum.packet.protocols import IPPROTO_UDP
 
 if TYPE_CHECKING:
@@ -116,7 +124,7 @@ class PacketTable(Mapping[str, AnyArray]):
 
 
 def concatenate(tables: Sequence[PacketTable]) -> PacketTable:
-    """Return one table with the rows of several."""
+    """Return one table with the rows of several; its columns are views of one allocation."""
     if len(tables) == 1:
         return tables[0]
     names = list(tables[0]._columns) if tables else list(STORED_COLUMNS)
@@ -127,4 +135,9 @@ def concatenate(tables: Sequence[PacketTable]) -> PacketTable:
                 for name, code in STORED_COLUMNS.items()
             }
         )
-    return PacketTable({name: np.concatenate([table[name] for table in tables]) for name in names})
+    first = {name: tables[0][name] for name in names}
+    schema = {name: "2u8" if c.ndim == 2 else c.dtype.str for name, c in first.items()}
+    columns = allocate(sum(map(len, tables)), schema)
+    for name, column in columns.items():
+        np.concatenate([table[name] for table in tables], out=column)
+    return PacketTable(columns)
