@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Installed packages have their bytecode, whatever the shell of a developer says.
+_ENVIRONMENT = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
 _BUFFER = 8 << 20
 _VXLAN_PORT = 4789
 
@@ -33,9 +36,8 @@ def sum_once(path: Path) -> int:
 
 def execute(command: list[str]) -> None:
     """Run a command without output; 0 and 1 (findings) are both success."""
-    done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
+    null = subprocess.DEVNULL
+    done = subprocess.run(command, stdout=null, stderr=null, env=_ENVIRONMENT, check=False)
     if done.returncode not in (0, 1):
         raise subprocess.CalledProcessError(done.returncode, command)
 
@@ -54,8 +56,8 @@ print(os.wait4(child, 0)[2].ru_maxrss)
 def peak(command: list[str]) -> int:
     """Run a command and return the most octets of memory it had, mapped files included."""
     launcher = [sys.executable, "-I", "-S", "-c", _PEAK, *command]
-    said = subprocess.run(launcher, capture_output=True, text=True, check=True).stdout
-    return int(said) * (1 if sys.platform == "darwin" else 1024)
+    done = subprocess.run(launcher, capture_output=True, text=True, env=_ENVIRONMENT, check=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 
 def version_of(tool: str) -> str | None:

@@ -35,7 +35,8 @@ capture. The floor is reading the same file through one buffer of 8 MiB. `jobs` 
 threads asked for. Slow peers get a slice of the same kind of frames; their figures are per
 octet and frame of the slice. tshark verifies and prints the checksum states (`-T fields`),
 tcpdump prints with `-vv`, the loops over dpkt and scapy parse each frame and sum outer and
-inner headers and segments. All peers use one thread.
+inner headers and segments. All peers use one thread. Commands find their bytecode compiled, as
+installed packages have it.
 """
 
 

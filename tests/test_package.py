@@ -20,6 +20,11 @@ from support import address, ipv4, pcap, plain, segment
 import vxcsum
 
 HEAVY = {"click", "rich", "pyarrow", "pandas", "polars", "matplotlib", "scapy", "fsspec", "lz4"}
+#: Each takes milliseconds, and what needs them is rare: they are imported where it happens.
+SLOW_TO_LOAD = {
+    *("concurrent.futures", "difflib", "glob", "ipaddress", "json", "lzma", "numpy.ma"),
+    *("numpy.typing", "pathlib", "tempfile", "zlib"),
+}
 PROMISED = {
     "CaptureError",
     "PacketTable",
@@ -77,6 +82,22 @@ report.to_json(), str(report), vxcsum.read_packets({str(path)!r})
 print('\\n'.join(sys.modules))
 """
     assert not HEAVY & {name.split(".")[0] for name in python(code).splitlines()}
+
+
+def test_analyzing_a_healthy_capture_loads_only_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(CAPTURE)
+    code = f"""
+import sys, numpy
+before = set(sys.modules)
+import vxcsum
+str(vxcsum.analyze({str(path)!r}))
+print(vxcsum.kernel, *sorted(set(sys.modules) - before))
+"""
+    kernel, *loaded = python(code).split()
+    assert "vxcsum.rules.evidence" in loaded
+    assert not SLOW_TO_LOAD & set(loaded)
+    assert ("vxcsum.packet.vectorized" in loaded) is (kernel == "numpy")
 
 
 def test_the_version_is_the_one_of_the_distribution() -> None:

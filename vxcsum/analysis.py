@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from vxcsum._version import __version__
 from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.errors import VxcsumError
 from vxcsum.pipeline import Reading
-from vxcsum.report.comparison import Comparison
 from vxcsum.report.report import Report
 from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.context import CaptureFacts
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from vxcsum.errors import CaptureError
+    from vxcsum.report.comparison import Comparison
     from vxcsum.rules.lookups import Network
 
 
@@ -123,6 +122,8 @@ def compare(before: Any, after: Any, **options: Any) -> Comparison:
     -------
     Comparison
     """
+    from vxcsum.report.comparison import Comparison  # where it is asked for
+
     return Comparison(analyze(before, **options), analyze(after, **options))
 
 
@@ -179,6 +180,8 @@ def networks_of(addresses: Iterable[str]) -> tuple[Network, ...]:
     """
     networks = []
     for text in [addresses] if isinstance(addresses, str) else addresses:
+        import ipaddress  # most calls give none
+
         try:
             networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError as error:

@@ -15,6 +15,7 @@ from vxcsum.checksum.fragments import finish
 from vxcsum.checksum.table import PacketTable
 from vxcsum.errors import CaptureError, TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.batch import facts
+from vxcsum.packet.columns import distinct
 from vxcsum.packet.engine import Engine, index_of, load_engine
 from vxcsum.source import open_streams
 
@@ -182,9 +183,11 @@ class Reading:
             ports=self._is_port,
             jobs=max(1, self._jobs - 1),  # one thread is busy with what comes after the facts
         )
-        for columns in finish(_ahead(tables) if self._jobs > 1 and reader.at_hand else tables):
-            seen.update(np.unique(columns["linktype"]).tolist())
-            times = columns["timestamp"].astype(np.int64)
+        if self._jobs > 1 and reader.at_hand:
+            tables = _ahead(tables, reader)
+        for columns in finish(tables):
+            seen.update(distinct(columns["linktype"]).tolist())
+            times = columns["timestamp"].view(np.int64)
             first, last = int(times.min()), int(times.max())
             if info.first_timestamp is not None and info.last_timestamp is not None:
                 first = min(first, info.first_timestamp)
@@ -201,22 +204,24 @@ class Reading:
             warnings.warn(f"{reader.name}: {reader.damage}", TruncatedCaptureWarning, stacklevel=2)
 
 
-def _ahead(tables: Iterator[tuple[Columns, AnyArray]]) -> Iterator[tuple[Columns, AnyArray]]:
+def _ahead(
+    tables: Iterator[tuple[Columns, AnyArray]], reader: CaptureReader
+) -> Iterator[tuple[Columns, AnyArray]]:
     """Yield the facts of tables while a thread makes those of the next one.
 
     A capture that fits into one table needs no thread.
     """
-    first, second = next(tables, None), None
-    if first is not None:
-        second = next(tables, None)
+    for first in tables:
+        if not reader.ended:
+            break
         yield first
-    if second is None:
+    else:
         return
     from concurrent.futures import ThreadPoolExecutor  # only where threads are wanted
 
     with ThreadPoolExecutor(1, "vxcsum-facts") as thread:
         coming = thread.submit(next, tables, None)
-        yield second
+        yield first
         while (ready := coming.result()) is not None:
             coming = thread.submit(next, tables, None)
             yield ready

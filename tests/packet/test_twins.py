@@ -342,6 +342,13 @@ def test_octets_outside_of_frames_do_not_matter(kernel: ModuleType) -> None:
         assert fragments.tobytes() == fragments_again.tobytes()
 
 
+@pytest.mark.parametrize("together", [1, 7, 39, 40])
+def test_rows_looked_at_in_parts(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectorized, "_ROWS_TOGETHER", together)
+    for seed in range(20):
+        assert_twins(block_at_random(seed))
+
+
 def test_no_frames() -> None:
     assert_twins(block_at_random(0, 0))
 

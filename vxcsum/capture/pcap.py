@@ -103,10 +103,10 @@ class PcapReader(CaptureReader):
         )
         columns.count = count
         # at most 2**32 * 10**9 + 2**32 * 1000, which an int64 holds
-        timestamp = self._seconds[:count].astype(np.int64) * np.int64(1_000_000_000)
+        timestamp = columns.timestamp[:count]
+        np.multiply(self._seconds[:count], np.int64(1_000_000_000), out=timestamp)
         to_nanoseconds = np.int64(1_000_000_000 // self.flavour.ticks_per_second)
-        timestamp += self._fraction[:count].astype(np.int64) * to_nanoseconds
-        columns.timestamp[:count] = timestamp
+        timestamp += self._fraction[:count] * to_nanoseconds
         if status == FULL:
             return 0
         caplen = 0

@@ -103,6 +103,11 @@ class CaptureReader(ABC):
         return self._stream.at_hand
 
     @property
+    def ended(self) -> bool:
+        """Whether the last block was given, or is the one that is being looked at."""
+        return self._ended
+
+    @property
     def snaplen(self) -> int:
         """The largest snaplen of the interfaces described so far; 0 where none is told."""
         return max((interface.snaplen for interface in self.interfaces), default=0)

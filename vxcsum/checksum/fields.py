@@ -8,7 +8,7 @@ import numpy as np
 
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, Coverage, Direction, Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.tabular.fields import Field, How, Present, all_of, nonzero
 from vxcsum.tabular.words import flag_words
 

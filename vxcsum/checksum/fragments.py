@@ -16,7 +16,7 @@ import numpy as np
 from vxcsum.checksum.grouping import group_labels
 from vxcsum.checksum.judge import judge
 from vxcsum.packet.columns import Columns, Coverage, Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ import numpy as np
 from vxcsum.checksum.algebra import difference, residue
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, U8, Bool, Columns

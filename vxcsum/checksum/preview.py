@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vxcsum.checksum.fields import TCP_FLAGS
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.tabular.words import address_text, time_text
 
 if TYPE_CHECKING:

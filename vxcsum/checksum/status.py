@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 
 
 class Status(IntEnum):

@@ -11,8 +11,16 @@ from vxcsum.checksum.algebra import expected_field
 from vxcsum.checksum.fields import packet_fields, summed
 from vxcsum.checksum.preview import NAMES, rows_of
 from vxcsum.checksum.status import LAYERS, Layer, Status
-from vxcsum.packet.columns import FACTS, RECORD_COLUMNS, SLOTS, AnyArray, Bool, Columns
-from vxcsum.packet.ip import IPPROTO_UDP
+from vxcsum.packet.columns import (
+    FACTS,
+    RECORD_COLUMNS,
+    SLOTS,
+    AnyArray,
+    Bool,
+    Columns,
+    allocate,
+)
+from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.tabular.table import ColumnTable
 
 if TYPE_CHECKING:
@@ -142,7 +150,7 @@ class PacketTable(ColumnTable):
 
 
 def concatenate(tables: Sequence[PacketTable]) -> PacketTable:
-    """Return one table with the rows of several."""
+    """Return one table with the rows of several; its columns are views of one allocation."""
     if len(tables) == 1:
         return tables[0]
     names = list(tables[0]._columns) if tables else list(STORED_COLUMNS)
@@ -153,4 +161,9 @@ def concatenate(tables: Sequence[PacketTable]) -> PacketTable:
                 for name, code in STORED_COLUMNS.items()
             }
         )
-    return PacketTable({name: np.concatenate([table[name] for table in tables]) for name in names})
+    first = {name: tables[0][name] for name in names}
+    schema = {name: "2u8" if c.ndim == 2 else c.dtype.str for name, c in first.items()}
+    columns = allocate(sum(map(len, tables)), schema)
+    for name, column in columns.items():
+        np.concatenate([table[name] for table in tables], out=column)
+    return PacketTable(columns)

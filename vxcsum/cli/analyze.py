@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 from vxcsum import _optional
 from vxcsum.analysis import analyze as run
-from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.cli.completion import complete_file, complete_rules
 from vxcsum.cli.options import (
     ENGINE,
@@ -25,43 +23,13 @@ from vxcsum.cli.options import (
 )
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
-from vxcsum.flow.connections import Connections
-from vxcsum.flow.table import FlowTable
 from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import whole_file, write_whole
-from vxcsum.tabular.arrow import BATCH_ROWS
-from vxcsum.tabular.export import TableFile, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vxcsum.errors import CaptureError
-    from vxcsum.tabular.arrow import Conversion
-
-
-@contextmanager
-def _table_file(
-    path: str, captures: tuple[str, ...], conversion: Conversion
-) -> Iterator[TableFile]:
-    """Open a file for a table; all that can be wrong with it is told before the work."""
-    format_ = format_of(path)
-    with whole_file(path, captures) as file, TableFile(file, format_, conversion) as table:
-        yield table
-
-
-def _all_different(**files: str | None) -> None:
-    """Raise where two options name the same file."""
-    taken: dict[Path, str] = {}
-    for option, path in files.items():
-        if path is None:
-            continue
-        other = taken.setdefault(Path(path).resolve(), option)
-        if other != option:
-            problem = f"--{option} and --{other} are the same file, {path!r}"
-            raise VxcsumError(problem)
 
 
 _SEVERITIES = [severity.name.lower() for severity in Severity]
@@ -190,15 +158,15 @@ def analyze(
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", TruncatedCaptureWarning)
-        _all_different(output=output, packets=packets, flows=flows, html=html, plot=plot)
-        on_table = None
-        if packets is not None:
-            conversion = PacketTable.conversion(concatenate([]))
-            on_table = stack.enter_context(_table_file(packets, captures, conversion)).write
-        flow_file = None
-        if flows is not None:
-            conversion = FlowTable.conversion(Connections().table)
-            flow_file = stack.enter_context(_table_file(flows, captures, conversion))
+        on_table = flow_file = None
+        if any(path is not None for path in (output, packets, flows, html, plot)):
+            from vxcsum.cli import outputs  # a report to the terminal needs it not
+
+            outputs.all_different(output=output, packets=packets, flows=flows, html=html, plot=plot)
+            if packets is not None:
+                on_table = stack.enter_context(outputs.packet_file(packets, captures)).write
+            if flows is not None:
+                flow_file = stack.enter_context(outputs.flow_file(flows, captures))
         progress = stack.enter_context(ProgressLine(wanted=not no_progress))
         report = run(
             list(captures),
@@ -219,8 +187,7 @@ def analyze(
             problem = "no capture found in " + ", ".join(printable(name) for name in captures)
             raise VxcsumError(problem)
         if flow_file is not None:
-            for start in range(0, len(report.flows), BATCH_ROWS):
-                flow_file.write(report.flows[start : start + BATCH_ROWS])
+            outputs.write_flows(flow_file, report.flows)
     show_warnings(caught)
     if not quiet:
         color = output is None and wants_color(no_color=no_color)
@@ -228,15 +195,14 @@ def analyze(
         if output is None:
             click.echo(text, nl=False, color=color)
         else:
-            write_whole(output, text, captures)
+            outputs.write_whole(output, text, captures)
     if report.captures and html is not None:
         if html == "-":
             click.echo(report.to_html(), nl=False)
         else:
-            write_whole(html, report.to_html(), captures)
+            outputs.write_whole(html, report.to_html(), captures)
     if report.captures and plot is not None:
-        with whole_file(plot, captures) as file:
-            report.plot.save(file, plot_format(plot))
+        outputs.write_plots(plot, plot_format(plot), report, captures)
     if failed:
         sys.exit(2)
     worst = report.worst

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import click
-from click.shell_completion import CompletionItem, get_completion_class
+from typing import TYPE_CHECKING
 
-from vxcsum.rules.engine import CATALOGUE
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _SHELLS = ("bash", "zsh", "fish")
 _PROGRAM = "vxcsum"
@@ -15,6 +17,8 @@ def complete_file(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Let the shell complete the name of a file; a capture may also be ``-`` or a URL."""
+    from click.shell_completion import CompletionItem  # as elsewhere here: only to complete
+
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -22,6 +26,10 @@ def complete_rules(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the last code or name of a list of rules separated by commas."""
+    from click.shell_completion import CompletionItem
+
+    from vxcsum.rules.engine import CATALOGUE
+
     before, comma, wanted = incomplete.rpartition(",")
     return [
         CompletionItem(f"{before}{comma}{text}", help=CATALOGUE[code].RULE.title)
@@ -42,6 +50,8 @@ def completion(context: click.Context, shell: str) -> None:
     zsh   eval "$(vxcsum completion zsh)"          in ~/.zshrc, after compinit
     fish  vxcsum completion fish > ~/.config/fish/completions/vxcsum.fish
     """
+    from click.shell_completion import get_completion_class
+
     from vxcsum.cli.main import COMPLETE_VARIABLE  # which loads this module on use
 
     kind = get_completion_class(shell)

@@ -16,7 +16,7 @@ import numpy as np
 from vxcsum.checksum.algebra import MODULUS
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.hazards import UDP_TUNNEL_PORTS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from vxcsum.editing.choosing import Choice
 from vxcsum.editing.parsing import joined
 from vxcsum.editing.selection import ranges_of, selection_of
 from vxcsum.errors import VxcsumError
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import address_text
 from vxcsum.source.again import rereadable
 

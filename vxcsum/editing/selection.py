@@ -11,7 +11,7 @@ from vxcsum.checksum.status import LAYERS, STATUSES, Status
 from vxcsum.editing.parsing import Flow, Moment, joined, parse_flow, parse_frames, parse_time
 from vxcsum.errors import VxcsumError
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -14,7 +14,7 @@ from vxcsum.checksum.status import Reason, Status
 from vxcsum.explain.arithmetic import MODULUS
 from vxcsum.explain.question import ANOTHER, HALF, MAX_LISTED, Fit, Question, hex_or_unknown
 from vxcsum.explain.rewritten import outer_nat
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP
 from vxcsum.rules import (
     vx304_padding_counted,
     vx501_swapped_octets,

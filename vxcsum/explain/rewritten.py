@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vxcsum.checksum.status import Status
 from vxcsum.explain.arithmetic import MODULUS
 from vxcsum.explain.question import ANOTHER, HALF, MAX_LISTED, Fit, Question
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import address_text, hex16
 from vxcsum.rules.nat import candidates, sum_of
 

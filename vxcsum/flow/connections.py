@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.flow import vectorized
 from vxcsum.flow.records import CONNECTION, MAX_CONNECTIONS, MAX_SEGMENT, State
 from vxcsum.flow.table import FlowTable
 
@@ -34,6 +33,8 @@ def _follow_of(engine: str) -> Callable[[Columns, State], tuple[I64, I64]]:
         from vxcsum.flow import native
 
         return native.follow
+    from vxcsum.flow import vectorized
+
     return vectorized.follow
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.packet.columns import Direction, Kind
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 
 if TYPE_CHECKING:
     from vxcsum.flow.table import FlowTable

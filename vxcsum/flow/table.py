@@ -10,7 +10,7 @@ import numpy as np
 
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.tabular.fields import Field, How
 from vxcsum.tabular.table import ColumnTable, preview_of
 

@@ -15,7 +15,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.flow.counting import count, handshakes
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Direction, Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from vxcsum.flow.records import Columns, Records, State

@@ -24,21 +24,23 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-U16: TypeAlias = npt.NDArray[np.uint16]
-U32: TypeAlias = npt.NDArray[np.uint32]
-U64: TypeAlias = npt.NDArray[np.uint64]
-I64: TypeAlias = npt.NDArray[np.int64]
-Bool: TypeAlias = npt.NDArray[np.bool_]
-AnyArray: TypeAlias = npt.NDArray[Any]
+_T = TypeVar("_T", bound=np.generic)
+# What numpy.typing.NDArray is, without the time that its import takes.
+_Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[_T]]
+U8: TypeAlias = _Array[np.uint8]
+U16: TypeAlias = _Array[np.uint16]
+U32: TypeAlias = _Array[np.uint32]
+U64: TypeAlias = _Array[np.uint64]
+I64: TypeAlias = _Array[np.int64]
+Bool: TypeAlias = _Array[np.bool_]
+AnyArray: TypeAlias = _Array[Any]
 Columns: TypeAlias = dict[str, AnyArray]
 
 
@@ -188,3 +190,18 @@ def allocate(rows: int, schema: Mapping[str, str]) -> Columns:
         end += (lines + 1 | 1) * _CACHE_LINE
     memory = np.empty(end, np.uint8)
     return {name: np.ndarray(shape, dtype, memory, start) for name, shape, dtype, start in layout}
+
+
+def distinct(values: AnyArray) -> AnyArray:
+    """Return the different values of an array of one dimension, in ascending order.
+
+    Notes
+    -----
+    The same as `numpy.unique`, which loads `numpy.ma`; that takes longer than all rules do.
+    """
+    if not values.size or (values == values[0]).all():
+        return values[:1].copy()
+    ordered = np.sort(values)
+    first = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, cast
 
 from vxcsum.errors import VxcsumError
-from vxcsum.packet import vectorized
 
 if TYPE_CHECKING:
     from vxcsum.capture import Index
@@ -36,6 +35,12 @@ class Engine(Protocol):
         ...
 
 
+def _vectorized() -> Engine:
+    from vxcsum.packet import vectorized  # only where it is used: the compiled one needs none of it
+
+    return cast("Engine", vectorized)
+
+
 def _compiled() -> Engine | None:
     try:
         from vxcsum.packet import native
@@ -56,7 +61,7 @@ def load_engine(name: str = "auto") -> Engine:
         problem = f"unknown engine {name!r}: wanted one of {', '.join(ENGINES)}"
         raise VxcsumError(problem)
     if name == "numpy":
-        return cast("Engine", vectorized)
+        return _vectorized()
     engine = _compiled()
     if engine is None and name == "native":
         problem = (
@@ -64,7 +69,7 @@ def load_engine(name: str = "auto") -> Engine:
             "with a C compiler: VXCSUM_BUILD_KERNEL=require pip install --no-binary vxcsum vxcsum"
         )
         raise VxcsumError(problem)
-    return engine or cast("Engine", vectorized)
+    return engine or _vectorized()
 
 
 def index_of(engine: Engine) -> Index | None:

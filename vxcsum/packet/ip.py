@@ -14,21 +14,19 @@ import numpy as np
 
 from vxcsum.packet.columns import Coverage
 from vxcsum.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6
+from vxcsum.packet.protocols import (
+    IPPROTO_AH,
+    IPPROTO_FRAGMENT,
+    IPPROTO_HOPOPTS,
+    IPPROTO_NONE,
+    IPPROTO_ROUTING,
+)
 from vxcsum.packet.windows import fold, network_order
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, U8, U16, U32, U64, AnyArray, Bool
     from vxcsum.packet.windows import Octets, Window
 
-IPPROTO_HOPOPTS = 0
-IPPROTO_ICMP = 1
-IPPROTO_TCP = 6
-IPPROTO_UDP = 17
-IPPROTO_ROUTING = 43
-IPPROTO_FRAGMENT = 44
-IPPROTO_AH = 51
-IPPROTO_ICMPV6 = 58
-IPPROTO_NONE = 59
 #: Headers that another header may follow (RFC 8200 section 4; 135 mobility, 139 HIP, 140 shim6).
 EXTENSION_HEADERS = (
     IPPROTO_HOPOPTS,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.packet.columns import Direction
+from vxcsum.packet.columns import Direction, distinct
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, U8, U16, U32
@@ -162,7 +162,7 @@ def find_network(octets: Octets, linktype: U16, position: I64, end: I64) -> Netw
     if linktype.size and (linktype == linktype[0]).all():
         return _one_linktype(octets, int(linktype[0]), position, end)
     network = _bare(position.copy(), np.zeros(position.size, np.uint16))
-    for value in np.unique(linktype):
+    for value in distinct(linktype):
         rows = np.flatnonzero(linktype == value)
         part = _one_linktype(octets, int(value), position[rows], end[rows])
         for name in Network.__slots__:

@@ -60,8 +60,7 @@ INLINE int64_t most(int64_t a, int64_t b)
    2^16 = 1 modulo 0xffff. Sums of up to 2^32 octets each can be added without overflow. */
 typedef uint64_t word_sum;
 
-/* Return the sum of octets whose first one is the upper half of a word; fit for short constant
-   counts. */
+/* Return the sum of octets whose first one is the upper half of a word; fit for few of them. */
 INLINE word_sum sum_few(const uint8_t *at, int64_t count)
 {
     word_sum total = 0;
@@ -87,11 +86,11 @@ INLINE word_sum sum_few(const uint8_t *at, int64_t count)
     return total;
 }
 
-/* The same for any count. The sum of 64-bit words is also that of their halves, if the upper
+/* The same for many. The sum of 64-bit words is also that of their halves, if the upper
    halves are known: with `all` = low + 2^32 high (mod 2^64), low comes back by subtraction. That
    takes fewer operations than widening each half. The loop is kept plain and in a function of its
    own: so compilers turn it into one over vectors. */
-WIDE static word_sum sum_octets(const uint8_t *at, int64_t count)
+WIDE static word_sum sum_many(const uint8_t *at, int64_t count)
 {
     const int64_t words = count / 8;
     uint64_t all = 0, high = 0;
@@ -104,14 +103,18 @@ WIDE static word_sum sum_octets(const uint8_t *at, int64_t count)
     return (all - (high << 32)) + high + sum_few(at + 8 * words, count % 8);
 }
 
-/* Return a number as a canonical residue, 0 to 0xfffe: its remainder, without a division. */
+enum { MANY = 128 }; /* octets for which a call and vectors pay */
+
+/* The same for any count. */
+INLINE word_sum sum_octets(const uint8_t *at, int64_t count)
+{
+    return count < MANY ? sum_few(at, count) : sum_many(at, count);
+}
+
+/* Return a number as a canonical residue, 0 to 0xfffe. Compilers make a multiplication of it. */
 INLINE uint16_t fold(uint64_t number)
 {
-    number = (number & 0xffffffff) + (number >> 32); /* below 2^33 */
-    number = (number & 0xffff) + (number >> 16);     /* below 2^18 */
-    number = (number & 0xffff) + (number >> 16);     /* at most 0x10002 */
-    number = (number & 0xffff) + (number >> 16);
-    return (uint16_t)(number == 0xffff ? 0 : number);
+    return (uint16_t)(number % 0xffff);
 }
 
 /* Fold a sum into a residue of words in network order. */

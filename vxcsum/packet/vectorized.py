@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.packet.columns import FACTS, FRAGMENT_DTYPE, Coverage, Kind, allocate
-from vxcsum.packet.ip import IPPROTO_UDP, Ip, dissect_ip
+from vxcsum.packet.ip import Ip, dissect_ip
 from vxcsum.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ethernet, find_network
+from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.packet.transport import Transport, dissect_transport
 from vxcsum.packet.windows import Octets, fold, network_order
 
@@ -28,6 +29,9 @@ VXLAN_GPE_PORT = 4790
 _I_FLAG = 0x08
 _P_FLAG = 0x04  # VXLAN-GPE: the next protocol field is in use
 _GPE_IPV4, _GPE_IPV6, _GPE_ETHERNET = 1, 2, 3
+#: Rows that are looked at together: what is computed of them stays in the cache, and its memory
+#: is used again rather than given back.
+_ROWS_TOGETHER = 1 << 14
 
 
 def scan(
@@ -70,6 +74,36 @@ def scan(
     """
     source = Octets(octets)
     columns = allocate(offset.size, FACTS) if into is None else into
+    pieces = [np.zeros(0, FRAGMENT_DTYPE)]
+    parts = -(-offset.size // _ROWS_TOGETHER)
+    for part in range(parts):
+        rows = slice(part * offset.size // parts, (part + 1) * offset.size // parts)
+        fragments = _scan(
+            source,
+            offset[rows],
+            caplen[rows],
+            origlen[rows],
+            linktype[rows],
+            direction[rows],
+            ports,
+            {name: column[rows] for name, column in columns.items()},
+        )
+        fragments["row"] += rows.start
+        pieces.append(fragments)
+    return columns, np.concatenate(pieces)
+
+
+def _scan(
+    source: Octets,
+    offset: I64,
+    caplen: U32,
+    origlen: U32,
+    linktype: U16,
+    direction: U8,
+    ports: Bool,
+    columns: Columns,
+) -> AnyArray:
+    """Fill the columns of some rows and return their fragments."""
     for column in columns.values():
         column[:] = 0
     end = offset + caplen
@@ -97,7 +131,7 @@ def scan(
     sums = source.chain_sums(bounds)
     _finish(columns, sums, bounds, pieces)
     fragments = np.concatenate(pieces) if pieces else np.zeros(0, FRAGMENT_DTYPE)
-    return columns, fragments[np.argsort(fragments["row"], kind="stable")]
+    return fragments[np.argsort(fragments["row"], kind="stable")]
 
 
 def _vxlan_rows(source: Octets, ip: Ip, udp: Transport, end: I64, ports: Bool) -> Bool:
@@ -111,6 +145,15 @@ def _vxlan_rows(source: Octets, ip: Ip, udp: Transport, end: I64, ports: Bool) -
     return vxlan
 
 
+def _put(column: AnyArray, rows: I64, values: AnyArray, part: I64) -> None:
+    """Write some values to some rows; both are chosen in ascending order, so many may be all."""
+    chosen = values if part.size == len(values) else values[part]
+    if rows.size == len(column):
+        column[:] = chosen
+    else:
+        column[rows] = chosen
+
+
 def _put_ip(columns: Columns, slot: str, rows: I64, ip: Ip, part: I64) -> None:
     for name, values in (
         ("ip_version", ip.version),
@@ -122,7 +165,7 @@ def _put_ip(columns: Columns, slot: str, rows: I64, ip: Ip, part: I64) -> None:
         ("ip_residual", ip.residual),
         ("ip_coverage", ip.coverage),
     ):
-        columns[f"{slot}_{name}"][rows] = values[part]
+        _put(columns[f"{slot}_{name}"], rows, values, part)
 
 
 def _put_transport(
@@ -143,7 +186,7 @@ def _put_transport(
         ("tcp_ack", l4.tcp_ack),
         ("tcp_header_length", l4.tcp_header_length),
     ):
-        columns[name][rows] = values[part]
+        _put(columns[name], rows, values, part)
     columns["inner_l4_offset"][rows] = (ip.payload[part] - start) * here
 
 
@@ -203,7 +246,7 @@ def _tunnelled(
         ("outer_udp_pseudo", udp.pseudo),
         ("outer_udp_coverage", udp.coverage),
     ):
-        columns[name][rows] = values[rows]
+        _put(columns[name], rows, values, rows)
     columns["outer_udp_offset"][rows] = start - offset[rows]
     header = source.window(start + 8, 8)
     columns["vxlan_flags"][rows] = header.u16(0)

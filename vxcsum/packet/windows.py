@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from vxcsum.packet.columns import I64, U8, U16, U32, U64, AnyArray
 
-_MODULUS = np.uint64(0xFFFF)
 #: Octets of a little-endian word that lie before position ``p & 3`` in it.
 _HEAD_MASK = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint64)
 
@@ -56,10 +55,13 @@ class Window:
         return self.octets.view(">u8")[:, at // 8].astype(np.uint64)
 
     def sum(self, start: int, stop: int) -> U64:
-        """Return the sum of big-endian 16-bit words between two even places, not folded."""
-        words: npt.NDArray[Any] = self.octets.view(">u2")
-        total = words[:, start // 2].astype(np.uint64)
-        for at in range(start // 2 + 1, stop // 2):
+        """Return the sum between two multiples of four, as big-endian words of 32 bits.
+
+        Modulo 0xffff that is the sum of the words of 16 bits.
+        """
+        words: npt.NDArray[Any] = self.octets.view(">u4")
+        total = words[:, start // 4].astype(np.uint64)
+        for at in range(start // 4 + 1, stop // 4):
             total += words[:, at]
         return total
 
@@ -108,7 +110,8 @@ class Octets:
         word = bounds >> 2
         if rows == 0:
             return np.zeros((0, count - 1), np.uint64)
-        total: U64 = np.add.reduceat(self._words, word.ravel(), dtype=np.uint64)
+        words = self._words[: int(word.max()) + 1]  # the last span goes on to the end
+        total: U64 = np.add.reduceat(words, word.ravel(), dtype=np.uint64)
         total = total.reshape(rows, count)[:, :-1]
         total *= word[:, 1:] != word[:, :-1]  # reduceat gives one word for an empty span
         head = self._words[word] & _HEAD_MASK[bounds & 3]
@@ -117,15 +120,22 @@ class Octets:
         return total
 
 
+def _remainder(total: AnyArray) -> AnyArray:
+    """Return ``total % 0xffff``: NumPy multiplies where it divides by a constant, but not for %."""
+    modulus = total.dtype.type(0xFFFF)
+    remainder: AnyArray = total - total // modulus * modulus
+    return remainder
+
+
 def fold(total: U64) -> U16:
     """Return sums of big-endian words as canonical residues."""
-    return (total % _MODULUS).astype(np.uint16)
+    return _remainder(total).astype(np.uint16)
 
 
 def network_order(total: U64, start: I64) -> U16:
     """Fold block-order sums into residues of big-endian words that begin at ``start``."""
-    residue = (total % _MODULUS).astype(np.uint32)
+    residue = _remainder(total).astype(np.uint32)
     # A span that begins at an odd position has its octets in the other lanes (RFC 1071 2(B));
     # changing lanes is multiplication by 256.
     residue *= np.where(start & 1, np.uint32(1), np.uint32(256))
-    return (residue % np.uint32(0xFFFF)).astype(np.uint16)
+    return _remainder(residue).astype(np.uint16)

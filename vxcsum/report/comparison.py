@@ -12,7 +12,7 @@ import numpy as np
 from vxcsum.flow.offload import transfers
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity, address_text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.flow.table import FlowState
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.connections import endpoint
 
 if TYPE_CHECKING:

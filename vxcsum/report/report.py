@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +100,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
+        import json  # most reports are text
+
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def to_text(self, *, color: bool = False, top: int = 0) -> str:

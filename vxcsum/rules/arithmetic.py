@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.status import Status
-from vxcsum.packet.ip import IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
 from vxcsum.rules.census import NONE, PING, TRANSPORT
 from vxcsum.rules.odds import power

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -126,6 +125,8 @@ def iso_time(nanoseconds: int | None) -> str | None:
 
 def address_halves(text: str) -> tuple[int, int]:
     """Return the 64-bit halves of an address as the tables have them."""
+    import ipaddress
+
     parsed = ipaddress.ip_address(text)
     value = int(parsed) if parsed.version == 6 else 0xFFFF << 32 | int(parsed)
     return value >> 64, value & 0xFFFF_FFFF_FFFF_FFFF

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.checksum.grouping import grouped
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, U8, U16, U64, AnyArray
 
 _STATUSES = len(Status)
+#: So many pairs are told apart one by one; sorting costs more, and a few are the rule.
+_FEW_PAIRS = 16
 #: Transport of the inner (or plain) packet; NONE where there is no checksum of it.
 NONE, TCP, UDP, ICMP, ICMPV6 = range(5)
 TRANSPORT = (TCP, UDP)
@@ -80,9 +83,10 @@ class Path:
         self._add_ports(np.bincount(ports, minlength=65536))
 
     def _add_ports(self, counts: AnyArray) -> None:
-        mine = np.zeros(65536, np.uint16) if self.good_ports is None else self.good_ports
-        total = np.minimum(counts.astype(np.int64) + mine, 0xFFFF)
-        self.good_ports = total.astype(np.uint16)
+        if self.good_ports is None:
+            self.good_ports = np.zeros(65536, np.uint16)
+        room = np.uint16(0xFFFF) - self.good_ports
+        self.good_ports += np.minimum(counts, room).astype(np.uint16)
 
     @property
     def frames(self) -> int:
@@ -102,20 +106,14 @@ class Path:
         return int(picked[:, :, list(transports)][..., list(statuses)].sum())
 
 
-def label_pairs(source: U64, destination: U64, port: U16 | None = None) -> tuple[I64, list[int]]:
-    """Give the distinct address pairs of some rows numbers.
+def group_pairs(source: U64, destination: U64, port: U16 | None = None) -> list[I64]:
+    """Return the rows of each distinct address pair, the pair of the first row first.
 
     Parameters
     ----------
     source, destination : uint64[n, 2]
     port : uint16[n], optional
         Distinguished as well.
-
-    Returns
-    -------
-    labels : int64[n]
-    firsts : list of int
-        The first row of each pair.
     """
     key = source[:, 1] * np.uint64(0x9E3779B97F4A7C15)
     key += destination[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
@@ -124,24 +122,19 @@ def label_pairs(source: U64, destination: U64, port: U16 | None = None) -> tuple
         key += destination[:, 0] * np.uint64(0x27D4EB2F165667C5)
     if port is not None:
         key += port * np.uint64(0x9FB21C651E98DF25)
-    labels = np.zeros(key.size, np.int64)
-    firsts: list[int] = []
-    left = np.arange(key.size)
-    if left.size and (key == key[0]).all():
-        return labels, [0]
-    while left.size and len(firsts) < 16:  # a few pairs are the rule; sorting costs more
-        firsts.append(int(left[0]))
-        same = key[left] == key[left[0]]
-        labels[left[same]] = len(firsts) - 1
-        left = left[~same]
-    if left.size:
-        _, first, inverse = np.unique(key[left], return_index=True, return_inverse=True)
-        order = np.argsort(first)  # in order of appearance, whatever their hashes
-        rank = np.empty_like(order)
-        rank[order] = np.arange(order.size)
-        labels[left] = rank[inverse] + len(firsts)
-        firsts += left[first[order]].tolist()
-    return labels, firsts
+    rows = np.arange(key.size)
+    groups: list[I64] = []
+    while rows.size and len(groups) < _FEW_PAIRS:
+        same = key == key[0]
+        if same.all():
+            return [*groups, rows]
+        groups.append(rows[np.flatnonzero(same)])
+        others = np.flatnonzero(~same)
+        rows, key = rows[others], key[others]
+    if rows.size:
+        _, labels = np.unique(key, return_inverse=True)
+        groups += [rows[members] for members in grouped(labels)]
+    return groups
 
 
 def layer_counts(histograms: Iterable[I64], headers: I64) -> I64:

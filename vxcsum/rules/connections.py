@@ -8,7 +8,7 @@ import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.base import address_text
 
 if TYPE_CHECKING:

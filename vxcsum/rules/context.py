@@ -14,7 +14,7 @@ from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import STORED_COLUMNS
 from vxcsum.flow.offload import Transfer, transfers
 from vxcsum.packet.columns import SLOTS, Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import (
     Confidence,
     Finding,

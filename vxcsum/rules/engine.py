@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, cast
 
@@ -104,6 +103,8 @@ def _matching(prefix: str) -> list[str]:
         if (wanted and code.startswith(wanted.upper())) or module.RULE.name == wanted.lower()
     ]
     if not codes:
+        import difflib  # for the error only
+
         names = {module.RULE.name: code for code, module in CATALOGUE.items()}
         near = difflib.get_close_matches(wanted.upper(), list(CATALOGUE), 3, 0.5)
         near += [names[n] for n in difflib.get_close_matches(wanted.lower(), list(names), 2, 0.5)]

@@ -15,7 +15,7 @@ from vxcsum.checksum.algebra import difference
 from vxcsum.checksum.status import Status
 from vxcsum.flow.connections import Connections
 from vxcsum.packet.columns import SLOTS, Kind
-from vxcsum.packet.ip import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
 from vxcsum.rules.base import MAX_FRAME_NUMBERS
 from vxcsum.rules.census import (
@@ -24,7 +24,7 @@ from vxcsum.rules.census import (
     SHAPE,
     TRANSPORT,
     Path,
-    label_pairs,
+    group_pairs,
     layer_counts,
     signatures,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.checksum.table import PacketTable
-    from vxcsum.packet.columns import I64, U8, U16, AnyArray, Bool
+    from vxcsum.packet.columns import I64, U8, U16, U32, AnyArray, Bool
 
 #: Frames with a wrong checksum that are kept for the rules, over all captures.
 MAX_SUSPECTS = 200_000
@@ -109,6 +109,7 @@ _VALID, _PARTIAL, _INVALID = (
 _ZERO = np.uint8(Status.ZERO)
 _VXLAN, _PLAIN = np.uint8(Kind.VXLAN), np.uint8(Kind.PLAIN)
 _TCP_SYN = np.uint8(0x02)
+_ALL = slice(None)  # rows without a copy
 RIGHT = (Status.VALID, Status.PARTIAL)
 
 #: Capture, halves of the source, halves of the destination, UDP destination port.
@@ -242,53 +243,49 @@ class Evidence:
 
     def _paths(self, table: PacketTable, code: U16, capture: int) -> I64:
         """Add the frames to their paths; return the histogram of all of them."""
-        total = np.zeros(SHAPE, np.int64)
         vxlan = table["kind"] == _VXLAN
-        if not vxlan.all():
-            plain = np.flatnonzero(~vxlan)
-            total += self._add_path(plain_key(capture), table, plain, code[plain])
-            self._plain_addresses(table)
-            rows = np.flatnonzero(vxlan)
-            if not rows.size:
-                return total
-            source, destination = table["outer_src"][rows], table["outer_dst"][rows]
-            port = table["outer_dport"][rows]
-        else:
-            rows = np.arange(len(table))
-            source, destination = table["outer_src"], table["outer_dst"]
-            port = table["outer_dport"]
-        labels, firsts = label_pairs(source, destination, port)
-        order = np.argsort(labels, kind="stable") if len(firsts) > 1 else rows
-        ends = np.cumsum(np.bincount(labels)).tolist()
-        for first, start, stop in zip(firsts, [0, *ends], ends, strict=False):
+        if vxlan.all():
+            return self._tunnelled(table, _ALL, code, capture)
+        plain = np.flatnonzero(~vxlan)
+        seen = self._add_path(plain_key(capture), table, plain, code)
+        self._plain_addresses(table)
+        rows = np.flatnonzero(vxlan)
+        return seen + self._tunnelled(table, rows, code, capture) if rows.size else seen
+
+    def _tunnelled(self, table: PacketTable, rows: I64 | slice, code: U16, capture: int) -> I64:
+        total = np.zeros(SHAPE, np.int64)
+        source, destination = table["outer_src"][rows], table["outer_dst"][rows]
+        port = table["outer_dport"][rows]
+        groups = group_pairs(source, destination, port)
+        for members in groups:
+            first = int(members[0])
             src_high, src_low = source[first].tolist()
             dst_high, dst_low = destination[first].tolist()
             self._remember((src_high, src_low))
             self._remember((dst_high, dst_low))
-            mine = rows if len(firsts) == 1 else rows[order[start:stop]]
+            mine: I64 | slice = members if isinstance(rows, slice) else rows[members]
             key = (capture, src_high, src_low, dst_high, dst_low, int(port[first]))
-            total += self._add_path(key, table, mine, code[mine])
+            total += self._add_path(key, table, rows if len(groups) == 1 else mine, code)
         return total
 
-    def _add_path(self, key: PairKey, table: PacketTable, rows: I64, code: U16) -> I64:
+    def _add_path(self, key: PairKey, table: PacketTable, rows: I64 | slice, code: U16) -> I64:
         path = self._path(key)
-        seen = np.bincount(code, minlength=CELLS).reshape(SHAPE)
+        seen: I64 = np.bincount(code[rows], minlength=CELLS).reshape(SHAPE)
         path.histogram += seen
         if seen[:, :, PING].any():
             protocol = table["inner_protocol"][rows]
             ping = (protocol == IPPROTO_ICMP) | (protocol == IPPROTO_ICMPV6)
-            kind = table["inner_sport"][rows[ping]] >> np.uint16(8)
+            kind = table["inner_sport"][rows][ping] >> np.uint16(8)
             path.echo_requests += int(((kind == 8) | (kind == 128)).sum())
             path.echo_replies += int(((kind == 0) | (kind == 129)).sum())
+        length = table["inner_l4_length"][rows]
         if seen[:, :, TRANSPORT][:, :, :, RIGHT].any():
             status = table["outer_udp_status"][rows]
             right = (status == _VALID) | (status == _PARTIAL)
-            ports = table["outer_sport"][rows[right & _small(table, rows)]]
-            path.add_good_ports(ports)
-        length = table["inner_l4_length"][rows]
-        longer = length > path.largest_good
-        if longer.any():
-            tcp = longer & (table["inner_protocol"][rows] == IPPROTO_TCP)
+            right &= _small(table["inner_protocol"][rows], table["tcp_header_length"][rows], length)
+            path.add_good_ports(table["outer_sport"][rows][right])
+        if int(length.max(initial=0)) > path.largest_good:
+            tcp = table["inner_protocol"][rows] == IPPROTO_TCP
             tcp &= table["inner_l4_status"][rows] == _VALID
             path.largest_good = max(path.largest_good, int(length[tcp].max(initial=0)))
         return seen
@@ -307,8 +304,8 @@ class Evidence:
             return
         rows = table["kind"] == _PLAIN
         source, destination = table["inner_src"][rows], table["inner_dst"][rows]
-        for first in label_pairs(source, destination)[1]:
-            for address in (source[first], destination[first]):
+        for members in group_pairs(source, destination):
+            for address in (source[members[0]], destination[members[0]]):
                 self._remember((int(address[0]), int(address[1])))
 
     def _remember(self, address: tuple[int, int]) -> None:
@@ -319,11 +316,9 @@ class Evidence:
                 self.addresses.add(address)
 
 
-def _small(table: PacketTable, rows: I64) -> Bool:
+def _small(protocol: U8, header: U8, length: U32) -> Bool:
     """Packets that are no segment of a superframe: UDP, and TCP without payload."""
-    protocol = table["inner_protocol"][rows]
-    header = table["tcp_header_length"][rows]
-    bare = (table["inner_l4_length"][rows] == header) & (header > 0)
+    bare = (length == header) & (header > 0)
     small: Bool = (protocol == IPPROTO_UDP) | ((protocol == IPPROTO_TCP) & bare)
     return small
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Reason, Status
-from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind
-from vxcsum.packet.ip import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind, distinct
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Occurrences
 from vxcsum.rules.census import UDP
 
@@ -211,7 +211,7 @@ def _places(capture: CaptureEvidence, table: PacketTable, *, tunnelled: bool) ->
         vni = table["vni"]
         if (table["kind"] != _VXLAN).any():
             vni = vni[table["kind"] == _VXLAN]
-        new = {int(vni[0])} if (vni == vni[0]).all() else set(np.unique(vni)[:MAX_VNIS].tolist())
+        new = {int(vni[0])} if (vni == vni[0]).all() else set(distinct(vni)[:MAX_VNIS].tolist())
         capture.vnis = set(sorted(capture.vnis | new)[:MAX_VNIS])
     ifindex, interface = table["ifindex"], table["interface"]
     if ifindex.any() or interface.any():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,11 +13,13 @@ from vxcsum.rules.connections import CONNECTION_COLUMNS, connection_keys
 from vxcsum.rules.nat import TUNNEL_PORTS, sum_of
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from vxcsum.packet.columns import I64, AnyArray
     from vxcsum.rules.context import Place
     from vxcsum.rules.evidence import Evidence, PairKey
 
-Network = IPv4Network | IPv6Network
+Network: TypeAlias = "IPv4Network | IPv6Network"
 
 _MAX_INNER = 4096
 _MAX_TWINS = 16
@@ -78,6 +78,8 @@ class Lookups:
         """Tell whether an address is in a network that the user gave."""
         if not self.pre_nat:
             return False
+        import ipaddress
+
         parsed = ipaddress.ip_address(address_text(address))
         return any(parsed in network for network in self.pre_nat)
 

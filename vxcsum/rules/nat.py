@@ -7,7 +7,6 @@ old address has to have the sum that the equation leaves. Source: fact sheet, se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from vxcsum.rules.base import address_text
@@ -79,7 +78,7 @@ def solve_network(network: Network, wanted: int) -> list[Address]:
     network wider than a /8 (IPv6: /104) the first ones are.
     """
     base = int(network.network_address)
-    if isinstance(network, IPv4Network):
+    if network.version == 4:
         base |= 0xFFFF << 32
     free = network.max_prefixlen - network.prefixlen
     found: list[Address] = []
@@ -118,7 +117,7 @@ def candidates(
         ]
         seen += [Candidate(a, role, "seen") for a in others if is_ipv4(a) == is_ipv4(address)]
         for network in context.pre_nat:
-            if isinstance(network, IPv6Network) == is_ipv4(address):
+            if (network.version == 6) == is_ipv4(address):
                 continue
             solutions = solve_network(network, wanted)
             origin = "given" if network.num_addresses <= _TELLING else "solved"

@@ -15,7 +15,8 @@ import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
-from vxcsum.packet.ip import IPPROTO_UDP
+from vxcsum.packet.columns import distinct
+from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.rules.base import address_text
 from vxcsum.rules.nat import Address, Candidate, candidates, proven, sum_of
 from vxcsum.rules.odds import at_least, power, repeats
@@ -100,7 +101,7 @@ def flows_of(context: Context, place: Place, rows: I64, values: AnyArray) -> lis
         # A port that carried many right packets, and few wrong ones, was not rewritten.
         reused = _REUSED * members.size if members.size > 1 else 0
         if good is None or good[sport] <= reused:
-            seen = len(np.unique(expected[members]))
+            seen = len(distinct(expected[members]))
             flows.append(Flow(sport, value, rows[members], seen))
     return sorted(flows, key=lambda flow: (flow.sport, flow.value))
 

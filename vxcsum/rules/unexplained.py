@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.packet.columns import SLOTS, Kind
+from vxcsum.packet.columns import SLOTS, Kind, distinct
 from vxcsum.rules.base import address_text, hex16
 from vxcsum.rules.context import SLOT_BIT
 
@@ -41,8 +41,8 @@ class Leftover:
     @property
     def sporadic(self) -> bool:
         """Tell whether this looks like damage: few packets, each wrong in its own way."""
-        distinct = np.unique(self.residuals).size
-        return self.few and distinct >= _DISTINCT_SHARE * self.rows.size
+        different = distinct(self.residuals).size
+        return self.few and different >= _DISTINCT_SHARE * self.rows.size
 
 
 def leftovers(context: Context) -> Iterator[Leftover]:
@@ -58,7 +58,7 @@ def leftovers(context: Context) -> Iterator[Leftover]:
         total = rows.size if path is None else path.frames
         yield Leftover(key[0], rows, total, innermost_residuals(context, rows))
     untrusted = np.flatnonzero(open_ & damaged)
-    for capture in np.unique(context.column("capture", untrusted)).tolist():
+    for capture in distinct(context.column("capture", untrusted)).tolist():
         rows = untrusted[context.column("capture", untrusted) == capture]
         own = [path for name, path in context.evidence.paths.items() if name[0] == capture]
         total = sum(path.frames for path in own)

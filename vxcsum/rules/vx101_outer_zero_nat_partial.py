@@ -62,6 +62,7 @@ import numpy as np
 
 from vxcsum.checksum.grouping import grouped
 from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, address_text, hex16
 from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
@@ -124,10 +125,10 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     sports = context.column("outer_sport", rows)
     chance = rows.size / _FIELD_VALUES
     by_value = [(int(found[m[0]]), m) for m in grouped(found.astype(np.int64))]
-    several = np.unique(sports).size > 1
+    several = distinct(sports).size > 1
     groups: dict[int, I64] = {}
     for value, members in by_value:
-        observations = len(np.unique(expected[members]))
+        observations = len(distinct(expected[members]))
         if value == _FIELD_VALUES:
             odds = repeats(rows.size, observations)
         elif observations > 1:
@@ -135,7 +136,7 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             # The port does not enter; where it seems to, it is VX103 or a mistake of arithmetic.
             if not case.zero and not _known(context, case, value):
                 continue  # no packet shows that the tunnel sends no checksum
-            one_port = several and np.unique(sports[members]).size == 1
+            one_port = several and distinct(sports[members]).size == 1
             doubtful = one_port or _known(context, case, -value)
             if odds < _MAX_CHANCE and doubtful and not _known(context, case, value):
                 continue
@@ -192,7 +193,7 @@ def _mapping(
         "frames": int(rows.size),
         "found": hex16(value),
     }
-    ports = np.unique(context.column("outer_sport", rows))
+    ports = distinct(context.column("outer_sport", rows))
     if ports.size == 1:
         mapping["post_nat_source_port"] = int(ports[0])
     if value == _FIELD_VALUES:  # the address stayed: only the port was rewritten

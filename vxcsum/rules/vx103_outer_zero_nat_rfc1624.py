@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import ICMP, ICMPV6, NONE, TCP, UDP
 from vxcsum.rules.nat import proven
@@ -140,7 +141,7 @@ def _opposite_signs(values: AnyArray, transport: Bool) -> bool:
     It is the signature of ``bpf_l4_csum_replace()`` with ``BPF_F_PSEUDO_HDR`` and without
     ``BPF_F_MARK_MANGLED_0``: the sign depends on whether the inner checksum is partial.
     """
-    one, other = np.unique(values[transport]), np.unique(values[~transport])
+    one, other = distinct(values[transport]), distinct(values[~transport])
     if one.size != 1 or other.size != 1 or not one[0]:
         return False
     return int(one[0] + other[0]) % MODULUS == 0

@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
 from vxcsum.rules.readings import MODULUS, few, flows_of, read_flows
 from vxcsum.rules.rewriting import rewriting_finding
@@ -112,9 +113,9 @@ def _vni(context: Context, place: Place) -> Finding | None:
     """Read a residual as a VNI that was exchanged for another one seen in the capture."""
     residuals = context.residual("outer_udp", place.rows).astype(np.int64)
     vnis = context.column("vni", place.rows)
-    values = np.unique(residuals)
+    values = distinct(residuals)
     expected = context.expected("outer_udp", place.rows)
-    if values.size != 1 or np.unique(vnis).size != 1 or np.unique(expected).size < 2:
+    if values.size != 1 or distinct(vnis).size != 1 or distinct(expected).size < 2:
         return None
     new = int(vnis[0])
     seen = context.evidence.captures[place.capture].vnis

@@ -42,9 +42,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def find(context: Context) -> Iterator[Finding]:
         empty &= context.column("outer_ip_found", rows) == 0
         spares_nobody = (~context.transport_rows(rows)).any() and not place.zero
         if empty.all() or spares_nobody:
-            seen = len(np.unique(context.expected("outer_udp", rows)))
+            seen = len(distinct(context.expected("outer_udp", rows)))
             context.claim(rows, "outer_udp")
             yield context.finding(
                 RULE,

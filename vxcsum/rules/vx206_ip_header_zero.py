@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
 from vxcsum.rules.vantage import vantage_of
 
@@ -64,7 +65,7 @@ def find(context: Context) -> Iterator[Finding]:
         empty = context.still_open(slot) & (context.suspects[f"{slot}_found"] == 0)
         context.claim(np.flatnonzero(empty), slot)
         hit |= empty
-    for capture in np.unique(context.suspects["capture"][hit]).tolist():
+    for capture in distinct(context.suspects["capture"][hit]).tolist():
         rows = np.flatnonzero(hit & (context.suspects["capture"] == capture))
         vantage = vantage_of(context.evidence.captures[capture], context.asked_vantage)
         on_wire = vantage.given and vantage.where == "wire"

@@ -49,7 +49,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
-from vxcsum.packet.columns import Kind
+from vxcsum.packet.columns import Kind, distinct
 from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import PING, TRANSPORT
@@ -96,10 +96,10 @@ def find(context: Context) -> Iterator[Finding]:
         rows = rows[context.column("kind", rows) == Kind.VXLAN]
         right = place.path.inner(TRANSPORT, Status.VALID)
         ping = place.path.inner(PING, Status.VALID)
-        distinct = np.unique(context.column("inner_l4_residual", rows)).size
+        different = distinct(context.column("inner_l4_residual", rows)).size
         if (
             rows.size < _MIN_PACKETS
-            or distinct < 0.5 * rows.size
+            or different < 0.5 * rows.size
             or right > _FEW * rows.size
             or by_chance(rows.size, ping) * len(context.evidence.paths) > MAX_CONTRAST
             or np.isin(context.column("outer_udp_status", rows), _OUTER_WRONG).any()
@@ -119,7 +119,7 @@ def find(context: Context) -> Iterator[Finding]:
                 "wrong": int(rows.size),
                 "right": right,
                 "icmp_right": ping,
-                "distinct_residuals": distinct,
+                "distinct_residuals": different,
             },
             remedies=REMEDIES,
         )

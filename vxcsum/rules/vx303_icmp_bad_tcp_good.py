@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.accumulators import Occurrences
 from vxcsum.rules.arithmetic import by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
@@ -102,8 +103,8 @@ def _wrong(context: Context, rows: I64, right: int) -> Finding:
     identifiers = context.column("inner_dport", rows).astype(np.int64)
     residuals = context.column("inner_l4_residual", rows).astype(np.int64)
     rewritten = []
-    for identifier in np.unique(identifiers).tolist():
-        values = np.unique(residuals[identifiers == identifier])
+    for identifier in distinct(identifiers).tolist():
+        values = distinct(residuals[identifiers == identifier])
         if values.size == 1 and (identifiers == identifier).sum() > 1:
             old = (identifier - int(values[0])) % 0xFFFF
             rewritten.append({"identifier": identifier, "pre_nat_identifier": old})

@@ -40,10 +40,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from vxcsum.checksum.status import Status
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.columns import distinct
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import TCP
@@ -92,7 +91,7 @@ def find(context: Context) -> Iterator[Finding]:
             evidence={
                 "largest_right_octets": largest,
                 "smallest_wrong_octets": int(lengths.min()),
-                "distinct_residuals": int(np.unique(context.residual("inner_l4", rows)).size),
+                "distinct_residuals": int(distinct(context.residual("inner_l4", rows)).size),
             },
             remedies=(
                 Remedy(

@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.arithmetic import MIN_SHARE, Sample, by_formula, congruent
 from vxcsum.rules.base import Finding, Rule, Severity
 from vxcsum.rules.unexplained import SPORADIC_SHARE
@@ -104,7 +105,7 @@ def varied(sample: Sample, mask: Bool) -> bool:
     ports = sample.column(f"{level}_sport")[mask].astype(np.int64) << 16
     ports += sample.column(f"{level}_dport")[mask]
     pairs = np.unique(np.column_stack((ports, sample.residual[mask])), axis=0)
-    return len(pairs) > np.unique(ports).size
+    return len(pairs) > distinct(ports).size
 
 
 def chance_of(sample: Sample) -> float:

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.arithmetic import observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, hex16
 from vxcsum.rules.census import TRANSPORT

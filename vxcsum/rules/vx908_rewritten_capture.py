@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def find(context: Context) -> Iterator[Finding]:
     for header, slot in (("outer_ip", "outer_udp"), ("inner_ip", "inner_l4")):
         both = context.still_open(header) & context.still_open(slot)
         hit |= both & (s[f"{header}_residual"] == s[f"{slot}_residual"])
-    for capture in np.unique(s["capture"][hit]).tolist():
+    for capture in distinct(s["capture"][hit]).tolist():
         rows = np.flatnonzero(hit & (s["capture"] == capture))
         frames = context.captures[capture].frames
         if rows.size < max(_MIN_PACKETS, _MIN_SHARE * frames):

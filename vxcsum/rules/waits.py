@@ -13,7 +13,7 @@ import numpy as np
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.flow.table import FlowState
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.ip import IPPROTO_TCP
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.base import Severity, address_text
 from vxcsum.rules.connections import connection_keys, endpoint
 

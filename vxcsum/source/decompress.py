@@ -12,8 +12,6 @@ lz4       ``04 22 4d 18``                              frame format
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from vxcsum import _optional
@@ -67,8 +65,11 @@ class _GzipMember:
     """
 
     def __init__(self) -> None:
+        import zlib  # most captures are not compressed
+
+        self._failure = zlib.error
         self._inflate = zlib.decompressobj(wbits=31)
-        self._error: zlib.error | None = None
+        self._error: Exception | None = None
 
     @property
     def eof(self) -> bool:
@@ -89,7 +90,7 @@ class _GzipMember:
         before = self._inflate.copy()
         try:
             return self._inflate.decompress(data, max_length)
-        except zlib.error as error:
+        except self._failure as error:
             self._error = error
         # zlib keeps the output of a failed call: go again, octet by octet, up to the failure
         salvaged = bytearray()
@@ -98,7 +99,7 @@ class _GzipMember:
                 salvaged += before.decompress(data[at : at + 1], max_length - len(salvaged))
                 if len(salvaged) >= max_length:
                     break
-        except zlib.error:
+        except self._failure:
             pass
         if not salvaged:
             raise self._error
@@ -109,6 +110,8 @@ def _frame_maker(compression: str) -> Callable[[], Any]:
     if compression == "gzip":
         return _GzipMember
     if compression == "xz":
+        import lzma  # most captures are not compressed
+
         return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_OCTETS)
     module: Any
     if compression == "zstd":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 import sys
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vxcsum import _optional
@@ -79,6 +77,9 @@ class StreamIterator:
             elif os.path.isdir(source):  # noqa: PTH112 - a str stays as its user wrote it
                 self._next_are(_files_below(os.fsdecode(source)))
             elif isinstance(source, str) and _is_glob(source):
+                import glob
+                from pathlib import Path
+
                 matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - "**", "./"
                 if not matches:
                     raise CaptureError("no file matches", name=source)
@@ -145,7 +146,7 @@ def _octets_of(source: Any) -> int | None:
 
 
 def _is_glob(path: str) -> bool:
-    return glob.has_magic(path) and not os.path.lexists(path)
+    return any(letter in path for letter in "*?[") and not os.path.lexists(path)
 
 
 def _open_path(path: str, *, from_directory: bool) -> OctetStream:
@@ -163,6 +164,8 @@ def _open_stdin() -> OctetStream:
 
 
 def _files_below(directory: str) -> list[tuple[Any, bool]]:
+    from pathlib import Path
+
     found: list[tuple[Any, bool]] = []
 
     def unreadable(error: OSError) -> None:

@@ -15,7 +15,6 @@ import operator
 import struct
 import sys
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from vxcsum.errors import CaptureError
@@ -174,6 +173,8 @@ def _of_scapy(packet: Any, number: int) -> _Packet:
 
 def _nanoseconds(seconds: Any, number: int) -> int:
     """Return a time in nanoseconds, exactly: a float means the shortest number that gives it."""
+    from decimal import Decimal, InvalidOperation  # captures in files need it not
+
     try:
         if isinstance(seconds, float):
             exact = Decimal(float.__repr__(seconds))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
 
 #: Tells from a table in which rows a value is there, ``bool[n]``.
-Present: TypeAlias = Callable[[Any], npt.NDArray[np.bool_]]
+Present: TypeAlias = "Callable[[Any], npt.NDArray[np.bool_]]"
 
 
 class How(Enum):

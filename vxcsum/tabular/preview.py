@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from vxcsum.tabular.words import clipped, printable
@@ -94,7 +93,9 @@ def html_table(
 
 def escaped(text: str) -> str:
     """Return text from anywhere as HTML that shows it and does nothing else."""
-    return html.escape(printable(text))
+    from html import escape
+
+    return escape(printable(text))
 
 
 def _cell(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import unicodedata
 from typing import Any
 
@@ -32,6 +31,8 @@ def address_text(address: Any) -> str:
     >>> address_text((0, 0xFFFF_AC1F_070B))
     '172.31.7.11'
     """
+    import ipaddress  # healthy captures need it not
+
     high, low = int(address[0]), int(address[1])
     if high == 0 and low >> 32 == 0xFFFF:
         return str(ipaddress.IPv4Address(low & 0xFFFFFFFF))
