@@ -164,3 +164,12 @@ def test_a_capture_of_the_project_comes_first(tmp_path: Path) -> None:
         capture_file("vx101", [tmp_path])
     with pytest.raises(VxcsumError, match="did you mean vx10"):
         capture_file("vx110", [tmp_path])
+
+
+def test_a_connection_that_a_policy_drops_is_no_corruption() -> None:
+    for scenario in ("vx701-loss", "vx702-silent"):
+        assert_no_corruption(make_capture(scenario)[0])
+    assert_findings(make_capture("vx702-silent")[0], {"VX702": 7})
+    message = said(assert_no_corruption, make_capture("vx702")[0])
+    assert "VX102" in message
+    assert "VX702" in message
