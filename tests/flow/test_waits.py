@@ -10,6 +10,7 @@ import pytest
 from test_flow_connections import ACK, RST, SYN, SYN_ACK, Timed, capture, handshake, tcp
 
 from vxcsum import Finding, Report, Severity, analyze
+from vxcsum.synth import make_capture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,32 @@ def test_a_real_delay_is_measured_and_blamed_right(
     assert finding.evidence["cause"] == cause
     assert finding.severity == (Severity.WARNING if cause is None else Severity.ERROR)
     assert len(finding.evidence["syn_offsets"]) == finding.frames
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code", "cause", "delay"),
+    [
+        ("vx701", "VX701", "VX101", 63),
+        ("vx701-linear", "VX701", "VX102", 68),
+        ("vx701-loss", "VX701", None, 7),
+        ("vx702", "VX702", "VX102", 63),
+        ("vx702-silent", "VX702", None, 63),
+    ],
+)
+def test_a_made_delay_is_measured_and_blamed_right(
+    scenario: str, code: str, cause: str | None, delay: float, engine: str
+) -> None:
+    for seed in range(3):
+        capture = make_capture(scenario, seed=seed)[0]
+        (finding,) = stories(analyze(capture, engine=engine))
+        assert (finding.code, finding.evidence["cause"]) == (code, cause)
+        assert finding.evidence["delay_seconds"] == pytest.approx(delay, rel=0.01)
+
+
+def test_segments_marked_as_outgoing_were_cut_by_their_sender(engine: str) -> None:
+    (finding,) = stories(analyze(make_capture("vx703")[0], engine=engine))
+    assert (finding.code, finding.confidence.value) == ("VX703", "likely")
+    assert finding.evidence["checksum_offload"] is False
 
 
 def test_delays_of_shared_captures_are_what_their_clients_saw(shared_captures: Path) -> None:
