@@ -29,7 +29,7 @@ KERNELS = [
     Extension(
         f"vxcsum.{floor}._native",
         [f"vxcsum/{floor}/native.c"],
-        depends=sorted(map(str, Path("vxcsum", floor).glob("native_*.h"))),
+        depends=sorted(map(str, Path("vxcsum").glob("*/native_*.h"))),
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
         py_limited_api=STABLE_ABI,
     )

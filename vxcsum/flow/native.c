@@ -2,44 +2,28 @@
 
    The state is in buffers of the caller: records of connections, in the order of their first frames,
    and an index of them by endpoints. Every length is checked before use. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../packet/native_python.h"
 
 #include "native_follow.h"
 
 #define COLUMN(type, name, items) +1
-enum { COLUMN_COUNT = 0 COLUMNS(COLUMN), MAX_VIEWS = COLUMN_COUNT + 5 };
+enum { COLUMN_COUNT = 0 COLUMNS(COLUMN), BUFFERS = 5 };
+_Static_assert(COLUMN_COUNT + BUFFERS <= MAX_VIEWS, "more buffers than there is room for");
 #undef COLUMN
 
-struct views {
-    Py_buffer view[MAX_VIEWS];
-    int count;
-};
-
-static void release(struct views *views)
-{
-    while (views->count > 0)
-        PyBuffer_Release(&views->view[--views->count]);
-}
-
 /* Return the memory of a buffer of `items` items, or of any number of them if that is -1. */
-static void *open_buffer(struct views *views, PyObject *owner, const char *name, int64_t items,
-                         size_t itemsize, int flags)
+static void *open_items(struct views *views, PyObject *owner, const char *name, int64_t items,
+                        size_t itemsize, int flags)
 {
-    Py_buffer *view = &views->view[views->count];
-    if (PyObject_GetBuffer(owner, view, flags) < 0)
+    const int64_t octets = items < 0 ? -1 : items * (int64_t)itemsize;
+    void *memory = open_buffer(views, owner, name, octets, flags);
+    if (memory == NULL && PyErr_Occurred())
         return NULL;
-    views->count++;
-    if (items >= 0 && view->len != items * (int64_t)itemsize)
-        PyErr_Format(PyExc_ValueError, "%s has %zd octets, not %lld", name, view->len,
-                     (long long)(items * (int64_t)itemsize));
-    else if (view->len % (Py_ssize_t)itemsize != 0)
+    if (views->view[views->count - 1].len % (Py_ssize_t)itemsize != 0)
         PyErr_Format(PyExc_ValueError, "%s has items of other than %zu octets", name, itemsize);
-    else if ((uintptr_t)view->buf % (itemsize < 8 ? itemsize : 8) != 0)
+    else if ((uintptr_t)memory % (itemsize < 8 ? itemsize : 8) != 0)
         PyErr_Format(PyExc_ValueError, "%s is not aligned", name);
-    else
-        return view->buf;
-    return NULL;
+    return memory;
 }
 
 static bool open_table(struct views *views, PyObject *dict, int64_t rows, struct table *table)
@@ -52,7 +36,7 @@ static bool open_table(struct views *views, PyObject *dict, int64_t rows, struct
             return false;                                                                      \
         }                                                                                      \
         table->name =                                                                          \
-            open_buffer(views, column, #name, rows * (items), sizeof(type), PyBUF_SIMPLE);     \
+            open_items(views, column, #name, rows * (items), sizeof(type), PyBUF_SIMPLE);     \
         if (PyErr_Occurred())                                                                  \
             return false;                                                                      \
     }
@@ -64,13 +48,13 @@ static bool open_table(struct views *views, PyObject *dict, int64_t rows, struct
 static bool open_state(struct views *views, PyObject *const buffers[], int64_t rows,
                        struct state *state)
 {
-    state->connections = open_buffer(views, buffers[0], "connections", -1,
+    state->connections = open_items(views, buffers[0], "connections", -1,
                                      sizeof *state->connections, PyBUF_WRITABLE);
     if (PyErr_Occurred())
         return false;
     state->room = views->view[views->count - 1].len / (Py_ssize_t)sizeof *state->connections;
     state->slots =
-        open_buffer(views, buffers[1], "slots", -1, sizeof *state->slots, PyBUF_WRITABLE);
+        open_items(views, buffers[1], "slots", -1, sizeof *state->slots, PyBUF_WRITABLE);
     if (PyErr_Occurred())
         return false;
     const uint64_t slots = (uint64_t)views->view[views->count - 1].len / sizeof *state->slots;
@@ -79,15 +63,15 @@ static bool open_state(struct views *views, PyObject *const buffers[], int64_t r
         PyErr_SetString(PyExc_ValueError, "slots: wanted a power of two above the connections");
         return false;
     }
-    state->segments = open_buffer(views, buffers[2], "segments", MAX_SEGMENT + 1,
+    state->segments = open_items(views, buffers[2], "segments", MAX_SEGMENT + 1,
                                   sizeof *state->segments, PyBUF_WRITABLE);
     if (PyErr_Occurred())
         return false;
     state->syn_row =
-        open_buffer(views, buffers[3], "syn_row", rows, sizeof *state->syn_row, PyBUF_WRITABLE);
+        open_items(views, buffers[3], "syn_row", rows, sizeof *state->syn_row, PyBUF_WRITABLE);
     if (PyErr_Occurred())
         return false;
-    state->syn_connection = open_buffer(views, buffers[4], "syn_connection", rows,
+    state->syn_connection = open_items(views, buffers[4], "syn_connection", rows,
                                         sizeof *state->syn_connection, PyBUF_WRITABLE);
     return !PyErr_Occurred();
 }
@@ -101,7 +85,7 @@ PyDoc_STRVAR(follow_doc,
 
 static PyObject *follow(PyObject *module, PyObject *args)
 {
-    PyObject *columns, *buffers[5];
+    PyObject *columns, *buffers[BUFFERS];
     Py_ssize_t rows;
     long long count;
     struct table table;
@@ -139,23 +123,8 @@ static PyObject *follow(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {{"follow", follow, METH_VARARGS, follow_doc}, {NULL, NULL, 0, NULL}};
 
-#if defined(Py_LIMITED_API)
-#define API_VERSION Py_LIMITED_API
-#else
-#define API_VERSION PY_VERSION_HEX
-#endif
-
-static PyModuleDef_Slot slots[] = {
-#if API_VERSION + 0 >= 0x030c0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if API_VERSION + 0 >= 0x030d0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL}};
-
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, slots, NULL, NULL, NULL};
+    PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, module_slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__native(void)
 {

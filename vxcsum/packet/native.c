@@ -3,8 +3,7 @@
    Arrays come as buffers of the right item type (vxcsum.packet.native sees to that), and every
    length and offset in them is checked before it is used. Nothing is kept between calls, and the
    loops run without the interpreter lock. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "native_python.h"
 
 #include "native_dissect.h"
 #include "native_index.h"
@@ -77,36 +76,9 @@ static int64_t scan_rows(struct block *block, int64_t first, int64_t last, int64
 }
 
 #define COLUMN(type, name, items) +1
-enum { COLUMNS = 0 FACTS(COLUMN), ARGUMENTS = 9, MAX_VIEWS = COLUMNS + ARGUMENTS };
+enum { COLUMNS = 0 FACTS(COLUMN), ARGUMENTS = 9 };
+_Static_assert(COLUMNS + ARGUMENTS <= MAX_VIEWS, "more buffers than there is room for");
 #undef COLUMN
-
-/* Buffers of one call, released together. */
-struct views {
-    Py_buffer view[MAX_VIEWS];
-    int count;
-};
-
-static void release(struct views *views)
-{
-    while (views->count > 0)
-        PyBuffer_Release(&views->view[--views->count]);
-}
-
-/* Return the memory of a buffer that must have `octets` octets, or any number if that is -1. */
-static void *open_buffer(
-    struct views *views, PyObject *owner, const char *name, int64_t octets, int flags)
-{
-    Py_buffer *view = &views->view[views->count];
-    if (PyObject_GetBuffer(owner, view, flags) < 0)
-        return NULL;
-    views->count++;
-    if (octets >= 0 && view->len != octets) {
-        PyErr_Format(PyExc_ValueError, "%s has %zd octets, not %lld", name, view->len,
-                     (long long)octets);
-        return NULL;
-    }
-    return view->buf;
-}
 
 static bool open_columns(struct views *views, PyObject *dict, struct block *block)
 {
@@ -350,23 +322,8 @@ static PyMethodDef methods[] = {{"scan", scan, METH_VARARGS, scan_doc},
                                 {"index_pcapng", index_pcapng, METH_VARARGS, index_pcapng_doc},
                                 {NULL, NULL, 0, NULL}};
 
-#if defined(Py_LIMITED_API)
-#define API_VERSION Py_LIMITED_API
-#else
-#define API_VERSION PY_VERSION_HEX
-#endif
-
-static PyModuleDef_Slot slots[] = {
-#if API_VERSION + 0 >= 0x030c0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if API_VERSION + 0 >= 0x030d0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL}};
-
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, slots, NULL, NULL, NULL};
+    PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, module_slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__native(void)
 {
