@@ -106,6 +106,7 @@ def test_a_connection_has_its_ends_nodes_and_times(engine: str) -> None:
         ([tcp(0, SYN), tcp(0.1, SYN_ACK, back=True), tcp(0.2, 0x04)], FlowState.REFUSED),
         (handshake(), FlowState.ESTABLISHED),
         ([*handshake(), tcp(1, RST)], FlowState.RESET),
+        ([*handshake(), tcp(1, FIN), tcp(1, FIN, back=True), tcp(2, RST)], FlowState.CLOSED),
         ([tcp(0, ACK)], FlowState.SEEN),
     ],
 )
@@ -181,6 +182,49 @@ def test_what_fills_a_gap_is_late_and_not_repeated(engine: str) -> None:
     assert flows["client_repeated_octets"].tolist() == [0]
     assert flows["client_late_frames"].tolist() == [1]
     assert flows["client_missing_octets"].tolist() == [0]
+
+
+def test_what_the_capture_lost_for_good_is_not_filled_by_repetitions(engine: str) -> None:
+    sent = [(0, 100), (10_000, 100), (10_100, 100), (10_300, 100), (10_000, 100), (10_200, 100)]
+    frames = [tcp(n, PUSH, seq=101 + seq, payload=size) for n, (seq, size) in enumerate(sent)]
+    flows = flows_of([*handshake(-1), *frames], engine)
+    assert flows["client_repeated_octets"].tolist() == [100]
+    assert flows["client_retransmissions"].tolist() == [1]
+    assert flows["client_late_frames"].tolist() == [1]
+    assert flows["client_missing_octets"].tolist() == [9900]
+
+
+def test_of_many_holes_the_closest_become_one(engine: str) -> None:
+    sent = [(0, 10), (1000, 10), (1020, 10), (1040, 10), (9000, 10)]  # four holes
+    late = [(500, 10), (1010, 10), (1030, 10), (5000, 10)]
+    frames = [tcp(n, PUSH, seq=101 + s, payload=size) for n, (s, size) in enumerate(sent + late)]
+    flows = flows_of([*handshake(-1), *frames], engine)
+    assert flows["client_repeated_octets"].tolist() == [0]
+    assert flows["client_late_frames"].tolist() == [4]
+
+
+def test_the_first_segment_may_come_late(engine: str) -> None:
+    frames = [tcp(1, PUSH, seq=201, payload=100), tcp(2, PUSH, seq=101, payload=100)]
+    flows = flows_of([*handshake(), *frames], engine)
+    assert flows["client_repeated_octets"].tolist() == [0]
+    assert flows["client_late_frames"].tolist() == [1]
+
+
+def test_asking_whether_the_other_end_is_there_is_no_repetition(engine: str) -> None:
+    frames = [
+        tcp(1, PUSH, seq=101, payload=100),
+        *(tcp(n, ACK, seq=200, payload=1) for n in (2, 3)),
+    ]
+    flows = flows_of([*handshake(), *frames], engine)
+    assert flows["client_retransmissions"].tolist() == [0]
+    assert flows["client_repeated_octets"].tolist() == [2]
+
+
+def test_what_no_receiver_accepts_neither_establishes_nor_resets(engine: str) -> None:
+    lost = [tcp(0, SYN), tcp(0.1, SYN_ACK, back=True), tcp(0.2, ACK, seq=101, outer=0x1234)]
+    assert FlowState(flows_of(lost, engine)["state"][0]) == FlowState.ANSWERED
+    lost = [tcp(0, SYN), tcp(0.1, RST, back=True, outer=0x1234), tcp(1, SYN)]
+    assert FlowState(flows_of(lost, engine)["state"][0]) == FlowState.ANSWERED
 
 
 def test_octets_of_a_damaged_segment_are_not_tracked(engine: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vxcsum.flow import counting, vectorized
+from vxcsum.flow import tracking, vectorized
 from vxcsum.flow.records import State
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def test_random_frames_make_what_the_twins_differ_in_if_they_do() -> None:
     assert rows.size > 10
     assert state.connections["superseded"].any()
     assert (state.connections["round_trip"] > 0).any()
+    assert (state.connections["holes"]["missing"][:, :, 2] > 0).any()
     for name in ("repeated_octets", "late_frames", "missing", "superframes", "outer_invalid"):
         assert sent[name].any(), name
 
@@ -108,7 +109,7 @@ def test_ends_with_the_same_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
 def test_sequence_numbers_far_apart_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     table = random_table(np.random.default_rng(2), 300, 3)
     wanted = followed(native, table, [], 1000)
-    monkeypatch.setattr(counting, "_SAFE", 0)  # each connection by itself
+    monkeypatch.setattr(tracking, "_SAFE", 0)  # each connection by itself
     assert followed(vectorized, table, [], 1000) == wanted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +38,11 @@ def stories(report: Report, code: str = "VX7") -> list[Finding]:
 
 def the_story(frames: list[Timed], engine: str, **more: Any) -> Finding:
     (finding,) = stories(analyze(capture(frames), engine=engine, **more))
+    return finding
+
+
+def the_story_of(data: bytes, engine: str) -> Finding:
+    (finding,) = stories(analyze(data, engine=engine))
     return finding
 
 
@@ -165,6 +171,25 @@ def test_look_alikes_are_no_wait(frames: list[Timed], engine: str) -> None:
     assert not stories(analyze(capture(frames), engine=engine))
 
 
+def test_a_wait_that_is_seen_before_nat_and_inside_the_tunnel_is_told_once(engine: str) -> None:
+    frames: list[Timed] = []
+    for at in (0, 1, 3):
+        frames += [tcp(at, SYN, sport=41000, plain=True), tcp(at + 0.0001, SYN)]
+    assert "client_node" in the_story(frames, engine).evidence
+
+
+def test_syns_that_could_not_be_verified_are_not_called_right(engine: str) -> None:
+    frames = [tcp(at, SYN, value=7) for at in (0, 1, 3)]
+    cut = [(at, octets[:98]) for at, octets in frames]
+    whole = {at: len(octets) for at, octets in frames}
+    data = capture(cut)
+    for at, octets in cut:
+        wrong = struct.pack("<II", len(octets), len(octets))
+        data = data.replace(wrong, struct.pack("<II", len(octets), whole[at] + 20))
+    finding = the_story_of(data, engine)
+    assert "cannot be told" in finding.explanation
+
+
 def test_an_unanswered_syn_outside_of_a_tunnel_is_a_warning(engine: str) -> None:
     frames = [tcp(at, SYN, plain=True) for at in (0, 1, 3)]
     assert the_story(frames, engine).severity == Severity.WARNING
@@ -230,6 +255,12 @@ def test_finished_segments_prove_nothing_behind_a_device(engine: str) -> None:
     assert not stories(analyze(capture(bulk()), engine=engine, vantage="wire"))
     answers = [tcp(2, ACK, back=True, value="partial")]
     assert not stories(analyze(capture([*bulk(), *answers]), engine=engine))
+
+
+def test_segments_of_a_large_mtu_are_no_superframes(engine: str) -> None:
+    sent = [tcp(1 + n, ACK, seq=101 + 8900 * n, payload=8900, value="partial") for n in range(80)]
+    finding = the_story([*handshake(value="partial"), *sent], engine)
+    assert (finding.code, finding.confidence.value) == ("VX703", "likely")
 
 
 def test_few_or_small_segments_are_no_bulk(engine: str) -> None:

@@ -117,8 +117,13 @@ class Connections:
 
     @property
     def segments(self) -> I64:
-        """TCP segments with payload by octets of it, `int64[MAX_SEGMENT + 1]`."""
-        return np.zeros(MAX_SEGMENT + 1, np.int64) if self._state is None else self._state.segments
+        """TCP segments with payload by octets of it, ``int64[2, MAX_SEGMENT + 1]``.
+
+        The first row has those outside of VXLAN, the second those inside.
+        """
+        if self._state is None:
+            return np.zeros((2, MAX_SEGMENT + 1), np.int64)
+        return self._state.segments
 
     @property
     def limits(self) -> list[str]:

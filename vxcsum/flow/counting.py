@@ -8,6 +8,8 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.flow.records import ABSENT_TIME, COPY_NANOSECONDS, MAX_SEGMENT
+from vxcsum.flow.tracking import Runs, track
+from vxcsum.packet.columns import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,34 +20,6 @@ if TYPE_CHECKING:
 _SYN, _RST, _ACK = 2, 4, 16
 _UDP_HEADER = 8
 _JUMBO_FRAME, _ETHERNET_FRAME = 9216 + 64, 1600
-#: Numbers below this can be kept apart by adding, without overflow.
-_SAFE = 1 << 62
-
-
-class _Runs:
-    """Frames sorted by connection and end, for counting what each end of each one sent."""
-
-    def __init__(self, memory: Records, connection: I64, end: I64) -> None:
-        one = connection * 2 + end
-        self.sorting = np.argsort(one, kind="stable")
-        one = one[self.sorting]
-        self.heads = np.flatnonzero(np.r_[True, one[1:] != one[:-1]])
-        self.where = one[self.heads] // 2, one[self.heads] % 2
-        self.group = np.repeat(np.arange(self.heads.size), np.diff(np.r_[self.heads, one.size]))
-        self._sent = memory["from"]
-
-    def add(self, name: str, values: AnyArray) -> None:
-        """Add sorted values to a field."""
-        if values.any():
-            total = np.add.reduceat(values, self.heads, dtype=np.int64)
-            field = self._sent[name]
-            field[self.where] += total.astype(field.dtype)
-
-    def combine(self, function: np.ufunc, name: str, values: AnyArray) -> None:
-        """Combine sorted values with a field."""
-        field = self._sent[name]
-        reduced = function.reduceat(values, self.heads).astype(field.dtype)
-        field[self.where] = function(field[self.where], reduced)
 
 
 def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I64) -> None:
@@ -53,7 +27,7 @@ def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I6
     heads = np.flatnonzero(np.r_[True, connection[1:] != connection[:-1]])
     numbers, last = connection[heads], state.memory["last"]
     last[numbers] = np.maximum(last[numbers], np.maximum.reduceat(frames["timestamp"], heads))
-    runs = _Runs(state.memory, connection, end)
+    runs = Runs(state.memory, connection, end)
     inner = frames["inner_l4_status"][runs.sorting]
     outer = frames["outer_udp_status"][runs.sorting]
     runs.add("frames", np.ones(inner.size, np.uint8))
@@ -61,17 +35,19 @@ def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I6
     runs.add("valid", inner == Status.VALID)
     runs.add("invalid", inner == Status.INVALID)
     runs.add("outer_invalid", outer == Status.INVALID)
-    runs.combine(np.bitwise_or, "tcp_flags", frames["tcp_flags"][runs.sorting])
+    flags = np.where(frames["lost"], frames["tcp_flags"] & ~np.uint8(_RST), frames["tcp_flags"])
+    runs.combine(np.bitwise_or, "tcp_flags", flags[runs.sorting])
 
     seen = np.left_shift(np.uint8(1), frames["direction"][runs.sorting] & np.uint8(7))
     runs.combine(np.bitwise_or, "directions", seen)
 
+    _from_syns(state.memory, frames, connection, end)
     header = np.where(frames["tcp"], frames["tcp_header_length"], np.uint8(_UDP_HEADER))
     length = frames["inner_l4_length"].astype(np.int64)
     rows = np.flatnonzero((header > 0) & (length > header))
     if not rows.size:
         return
-    runs = _Runs(state.memory, connection[rows], end[rows])
+    runs = Runs(state.memory, connection[rows], end[rows])
     rows = rows[runs.sorting]
     octets = length[rows] - header[rows]
     times, status = frames["timestamp"][rows], frames["inner_l4_status"][rows]
@@ -86,71 +62,36 @@ def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I6
     runs.combine(np.maximum, "last_data", times)  # no time is less than any
     big = (origlen > _JUMBO_FRAME) | ((origlen > _ETHERNET_FRAME) & (status == Status.PARTIAL))
     runs.add("superframes", big & tcp)
-    segments = np.bincount(np.minimum(octets[tcp], MAX_SEGMENT))
-    state.segments[: segments.size] += segments
+    for inside in (0, 1):
+        some = tcp & ((frames["kind"][rows] == Kind.VXLAN) == inside)
+        segments = np.bincount(np.minimum(octets[some], MAX_SEGMENT))
+        state.segments[inside, : segments.size] += segments
     # Where a checksum is wrong, the sequence number may be what is damaged.
     sound = np.flatnonzero(tcp & (status != Status.INVALID))
     if sound.size:
         octets, rows = octets[sound], rows[sound]
         opens = (frames["tcp_flags"][rows] & _SYN) != 0
         seq = frames["tcp_seq"][rows] + opens.astype(np.uint32)
-        _track(_Runs(state.memory, connection[rows], end[rows]), state, seq, octets)
+        track(Runs(state.memory, connection[rows], end[rows]), state.memory, seq, octets)
 
 
-def _track(runs: _Runs, state: State, seq: AnyArray, octets: I64) -> None:
-    """Tell new octets from repeated ones, and from those that fill what was skipped before."""
-    sent, firsts, group, each = state.memory["from"], runs.heads, runs.group, runs.where
-    lasts = np.r_[firsts[1:], seq.size] - 1
-    before = sent[each]
-    step = np.zeros(seq.size, np.int64)
-    step[1:] = (seq[1:] - seq[:-1]).view(np.int32)
-    step[firsts] = np.where(
-        before["tracked"] == 1, before["at"] + (seq[firsts] - before["seq"]).view(np.int32), 0
-    )
-    start = _sums(step, firsts, group)
-    stop = start + octets
-    reached = np.empty(seq.size, np.int64)  # before each segment
-    reached[1:] = stop[:-1]
-    reached[firsts] = before["end"]
-    reached = _running(np.maximum, reached, group, firsts)
-    skipped = np.maximum(start - reached, 0)
-    old = np.maximum(np.minimum(stop, reached) - start, 0)
-    # What is missing grows by what is skipped and shrinks by what is old, but never below nothing.
-    change = skipped - old
-    change[firsts] += before["missing"]
-    total = _sums(change, firsts, group)
-    missing = total - np.minimum(_running(np.minimum, total, group, firsts), 0)
-    previous = np.empty(seq.size, np.int64)
-    previous[1:] = missing[:-1]
-    previous[firsts] = before["missing"]
-    filled = np.where(old > 0, previous - missing, 0)
+def _from_syns(memory: Records, frames: Mapping[str, AnyArray], connection: I64, end: I64) -> None:
+    """Count the octets of ends that sent a SYN from the one after it.
 
-    runs.add("repeated_octets", old - filled)
-    runs.add("repeated_frames", old > filled)
-    runs.add("late_frames", (start < reached) & (old == filled))
-    sent["tracked"][each] = 1
-    sent["seq"][each] = seq[lasts]
-    sent["at"][each] = start[lasts]
-    sent["missing"][each] = missing[lasts]
-    sent["end"][each] = np.maximum(reached[lasts], stop[lasts])
-
-
-def _sums(values: I64, firsts: I64, group: I64) -> I64:
-    """Return running sums that begin anew with each group."""
-    total = np.cumsum(values)
-    return np.asarray(total - (total[firsts] - values[firsts])[group])
-
-
-def _running(function: np.ufunc, values: I64, group: I64, firsts: I64) -> I64:
-    """Return running maxima or minima that begin anew with each group."""
-    low, high = int(values.min()), int(values.max())
-    span = high - low + 1
-    if span * firsts.size >= _SAFE:
-        parts = np.split(values, firsts[1:])
-        return np.concatenate([function.accumulate(part) for part in parts])
-    apart = group * span if function is np.maximum else (group[-1] - group) * span
-    running: I64 = function.accumulate(values - low + apart)
-    return running - apart + low
+    Where data came before the SYN, they are counted from the first of these.
+    """
+    sent = memory["from"]
+    fresh = frames["tcp"] & (frames["inner_l4_status"] != Status.INVALID)
+    fresh &= sent["tracked"][connection, end] == 0
+    syn = (frames["tcp_flags"] & _SYN) != 0
+    header = frames["tcp_header_length"]
+    data = (header > 0) & (frames["inner_l4_length"] > header)
+    rows = np.flatnonzero(fresh & (syn | data))
+    _, first = np.unique(connection[rows] * 2 + end[rows], return_index=True)
+    rows = rows[first]  # frames of a connection are in order
+    rows = rows[syn[rows]]
+    sent["tracked"][connection[rows], end[rows]] = 1
+    sent["seq"][connection[rows], end[rows]] = frames["tcp_seq"][rows] + np.uint32(1)
 
 
 def handshakes(
@@ -163,6 +104,7 @@ def handshakes(
         begun
         & (end == 0)
         & ((flags & (_SYN | _RST | _ACK)) == _ACK)
+        & ~frames["lost"]
         & (memory["established"][connection] == ABSENT_TIME)
     )
     answers = answers[np.unique(connection[answers], return_index=True)[1]]

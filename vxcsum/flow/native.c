@@ -63,7 +63,7 @@ static bool open_state(struct views *views, PyObject *const buffers[], int64_t r
         PyErr_SetString(PyExc_ValueError, "slots: wanted a power of two above the connections");
         return false;
     }
-    state->segments = open_items(views, buffers[2], "segments", MAX_SEGMENT + 1,
+    state->segments = open_items(views, buffers[2], "segments", 2 * (MAX_SEGMENT + 1),
                                   sizeof *state->segments, PyBUF_WRITABLE);
     if (PyErr_Occurred())
         return false;

@@ -11,7 +11,7 @@ struct state {
     uint64_t mask;
     int64_t *syn_row, *syn_connection; /* retransmitted SYNs of this table */
     int64_t syns, untracked;
-    int64_t *segments; /* data segments by octets */
+    int64_t *segments; /* data segments outside and inside of VXLAN, by octets */
 };
 
 /* What a frame is found by, and where in its table it is. */
@@ -132,30 +132,100 @@ static void begin(struct connection *connection, const struct table *table, cons
         connection->from[end].first_data = connection->from[end].last_data = ABSENT_TIME;
 }
 
-/* Tell new octets from repeated ones, and from those that fill what was skipped before. */
-INLINE void track(struct direction_record *from, uint32_t seq, uint32_t octets)
+/* Make of two holes one, those with the least between them; where that would be too large for one,
+   forget the lower of them. */
+static void make_room(struct hole holes[HOLES])
 {
-    int64_t start = 0, old, filled;
-    if (from->tracked)
-        start = from->at + (int32_t)(seq - from->seq);
+    int best = 0;
+    for (int each = 1; each + 1 < HOLES; each++)
+        if (holes[each + 1].low - holes[each].low - holes[each].length <
+            holes[best + 1].low - holes[best].low - holes[best].length)
+            best = each;
+    const int64_t low = holes[best].low;
+    const int64_t length = holes[best + 1].low + holes[best + 1].length - low;
+    const uint64_t missing = (uint64_t)holes[best].missing + holes[best + 1].missing;
+    if (length <= UINT32_MAX)
+        holes[best + 1] = (struct hole){low, (uint32_t)length, (uint32_t)missing};
+    for (int each = best; each + 1 < HOLES; each++)
+        holes[each] = holes[each + 1];
+    memset(&holes[HOLES - 1], 0, sizeof holes[0]);
+}
+
+/* Note a hole that lies above all others. */
+static void open_hole(struct hole holes[HOLES], int64_t low, int64_t length)
+{
+    int free = 0;
+    if (holes[HOLES - 1].missing != 0)
+        make_room(holes);
+    while (holes[free].missing != 0)
+        free++;
+    holes[free] = (struct hole){low, (uint32_t)length, (uint32_t)length};
+}
+
+/* Return how many of some octets fill holes, and take these out. */
+static int64_t fill_holes(struct hole holes[HOLES], int64_t start, int64_t stop)
+{
+    int64_t filled = 0;
+    int kept = 0;
+    for (int each = 0; each < HOLES; each++) {
+        struct hole hole = holes[each];
+        const int64_t high = hole.low + hole.length;
+        const int64_t from = start > hole.low ? start : hole.low, to = stop < high ? stop : high;
+        if (hole.missing == 0)
+            break;
+        if (from < to) {
+            const int64_t most = to - from < hole.missing ? to - from : hole.missing;
+            filled += most;
+            hole.missing -= (uint32_t)most;
+            if (from == hole.low)
+                hole = (struct hole){to, (uint32_t)(high - to), hole.missing};
+            else if (to == high)
+                hole.length = (uint32_t)(from - hole.low);
+        }
+        if (hole.missing != 0 && hole.length != 0)
+            holes[kept++] = hole;
+    }
+    for (; kept < HOLES; kept++)
+        memset(&holes[kept], 0, sizeof holes[0]);
+    return filled;
+}
+
+/* Octets are counted from the one after the SYN, or from the first one that is seen. */
+INLINE void track_from(struct direction_record *from, uint32_t seq)
+{
+    if (!from->tracked)
+        from->seq = seq;
     from->tracked = 1;
+}
+
+/* Tell new octets from repeated ones, and from those that fill what was skipped before. */
+INLINE void track(struct direction_record *from, struct hole holes[HOLES], uint32_t seq,
+                  uint32_t octets)
+{
+    track_from(from, seq);
+    const int64_t start = from->at + (int32_t)(seq - from->seq), stop = start + octets;
     from->seq = seq;
     from->at = start;
     if (start >= from->end) {
-        from->missing += start - from->end;
-        from->end = start + octets;
+        if (start > from->end) {
+            from->missing += start - from->end;
+            open_hole(holes, from->end, start - from->end);
+        }
+        from->end = stop;
         return;
     }
-    old = (start + octets < from->end ? start + octets : from->end) - start;
-    filled = old < from->missing ? old : from->missing;
+    const int64_t last = stop < from->end ? stop : from->end;
+    const int64_t filled = fill_holes(holes, start, last);
     from->missing -= filled;
-    from->repeated_octets += old - filled;
-    if (old > filled)
+    from->repeated_octets += last - start - filled;
+    if (octets == 1 && stop == from->end && filled == 0)
+        return; /* asks whether the other end is still there (RFC 9293, section 3.8.4) */
+    if (last - start > filled)
         from->repeated_frames++;
     else
         from->late_frames++;
-    if (start + octets > from->end)
-        from->end = start + octets;
+    if (stop > from->end)
+        from->end = stop;
 }
 
 INLINE void handshake(struct state *state, struct connection *connection, int end,
@@ -183,7 +253,7 @@ INLINE void handshake(struct state *state, struct connection *connection, int en
             if (opening)
                 connection->last_outer_sport = table->outer_sport[row];
         }
-    } else if (connection->begun && end == 0 && (flags & (ACK | RST)) == ACK &&
+    } else if (connection->begun && end == 0 && (flags & (ACK | RST)) == ACK && !lost &&
                connection->established == ABSENT_TIME) {
         connection->established = now;
         connection->round_trip = elapsed(connection->last_syn, now);
@@ -258,10 +328,13 @@ INLINE void follow_frame(struct state *state, const struct table *table, const s
     from->valid += status == VALID;
     from->invalid += status == INVALID;
     from->outer_invalid += outer == INVALID;
-    from->tcp_flags |= flags;
+    const bool lost = status == INVALID || outer == INVALID;
+    from->tcp_flags |= lost ? (uint8_t)(flags & ~RST) : flags;
     from->directions |= (uint8_t)(1u << (table->direction[row] & 7));
     if (protocol == TCP)
-        handshake(state, connection, end, table, row, status == INVALID || outer == INVALID);
+        handshake(state, connection, end, table, row, lost);
+    if ((flags & SYN) && status != INVALID)
+        track_from(from, table->tcp_seq[row] + 1);
 
     const uint32_t header = protocol == TCP ? table->tcp_header_length[row] : UDP_HEADER;
     const uint32_t length = table->inner_l4_length[row];
@@ -280,9 +353,10 @@ INLINE void follow_frame(struct state *state, const struct table *table, const s
     if (protocol != TCP)
         return;
     from->superframes += origlen > JUMBO_FRAME || (origlen > ETHERNET_FRAME && status == PARTIAL);
-    state->segments[octets < MAX_SEGMENT ? octets : MAX_SEGMENT]++;
+    state->segments[(key->kind == VXLAN ? MAX_SEGMENT + 1u : 0u) +
+                    (octets < MAX_SEGMENT ? octets : MAX_SEGMENT)]++;
     if (status != INVALID) /* the sequence number may be what is damaged */
-        track(from, table->tcp_seq[row] + ((flags & SYN) != 0), octets);
+        track(from, connection->holes[end], table->tcp_seq[row] + ((flags & SYN) != 0), octets);
 }
 
 /* Follow the frames of all rows. What is known of their connections is far apart in memory, so it
@@ -299,7 +373,7 @@ static void follow_rows(struct state *state, const struct table *table, int64_t 
         for (int each = 0; each < count; each++) {
             const int32_t *slot = &state->slots[keys[each].hash & state->mask];
             if (is_taken(state, slot))
-                for (size_t at = 0; at < sizeof(struct connection); at += CACHE_LINE)
+                for (size_t at = 0; at < offsetof(struct connection, holes); at += CACHE_LINE)
                     PREFETCH((const char *)&state->connections[*slot - 1] + at);
         }
         for (int each = 0; each < count; each++)

@@ -54,17 +54,23 @@ enum kind { OTHER, PLAIN, VXLAN };
 enum direction { UNKNOWN, IN, OUT };
 enum status { ABSENT, VALID, ZERO, PARTIAL, INVALID, UNVERIFIABLE };
 enum { JUMBO_FRAME = 9216 + 64, ETHERNET_FRAME = 1600 };
-enum { ENDS = 2, MAX_SEGMENT = 65536, AHEAD = 32, CACHE_LINE = 64 };
+enum { ENDS = 2, MAX_SEGMENT = 65536, HOLES = 3, AHEAD = 32, CACHE_LINE = 64 };
 #define ABSENT_TIME INT64_MIN
 #define COPY_NANOSECONDS 100000000
 
 /* vxcsum.flow.records.DIRECTION */
 struct direction_record {
     int64_t first_data, last_data, octets, repeated_octets;
-    int64_t end, at, missing; /* octets after the first one seen: reached, last begun, skipped */
+    int64_t end, at, missing; /* octets after the first one: reached, last begun, skipped so far */
     uint32_t frames, data_frames, repeated_frames, late_frames, largest, superframes;
     uint32_t partial, valid, invalid, outer_invalid, seq;
     uint8_t tcp_flags, tracked, directions, unused;
+};
+
+/* vxcsum.flow.records.HOLE: octets that were skipped, some of which may have come since */
+struct hole {
+    int64_t low;
+    uint32_t length, missing; /* 0: no hole */
 };
 
 /* vxcsum.flow.records.CONNECTION */
@@ -80,7 +86,8 @@ struct connection {
     uint64_t outer_src[2], outer_dst[2];
     uint32_t syns, syn_acks, lost_syns, unused_count;
     uint16_t outer_sport, outer_dport, last_outer_sport, unused_ports;
+    struct hole holes[ENDS][HOLES]; /* the lowest first */
 };
-_Static_assert(sizeof(struct connection) == 384, "as vxcsum.flow.records.CONNECTION");
+_Static_assert(sizeof(struct connection) == 480, "as vxcsum.flow.records.CONNECTION");
 
 #endif

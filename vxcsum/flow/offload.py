@@ -25,6 +25,8 @@ MIN_SEGMENTS = 50
 MIN_OCTETS = 500
 #: A connection belongs to a transfer if it carries this share of the octets of the largest one.
 _SHARE = 0.1
+#: Segments are of one size if their average is this share of the largest.
+_ALIKE = 0.9
 _COUNTS = (
     "frames",
     "data_frames",
@@ -35,6 +37,8 @@ _COUNTS = (
     "valid",
     "invalid",
 )
+#: The largest usual MTU.
+JUMBO_FRAME = 9216
 #: Directions that are told apart, those with the most octets.
 MAX_TRANSFERS = 1000
 
@@ -71,6 +75,17 @@ class Transfer:
         return self.data_frames >= MIN_SEGMENTS and self.octets >= MIN_OCTETS * self.data_frames
 
     @property
+    def cut(self) -> bool:
+        """Whether much was sent, and all of it in segments that fit the wire."""
+        return self.bulk and (not self.superframes or self._jumbo)
+
+    @property
+    def _jumbo(self) -> bool:
+        """Whether what looks like superframes are segments of a large MTU, all of one size."""
+        alike = self.octets >= _ALIKE * self.largest_segment * self.data_frames
+        return self.largest_segment < JUMBO_FRAME and alike
+
+    @property
     def checksum_offload(self) -> bool | None:
         """Whether the sender left checksums to a device; None where that cannot be seen."""
         if self.partial:
@@ -82,9 +97,9 @@ class Transfer:
         """Whether the sender left cutting to a device; None where that cannot be seen."""
         if not (self.partial or self.outgoing):
             return None
-        if self.superframes:
+        if self.superframes and not self._jumbo:
             return True
-        return False if self.bulk else None
+        return False if self.cut else None
 
 
 def transfers(flows: FlowTable, *, limit: int = MAX_TRANSFERS) -> list[Transfer]:

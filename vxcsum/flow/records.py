@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Records: TypeAlias = npt.NDArray[np.void]
 
-#: Connections followed, 384 octets each; memory is taken as they come.
+#: Connections followed, 480 octets each; memory is taken as they come.
 MAX_CONNECTIONS = 1 << 20
 #: Data segments are counted by octets up to this, larger ones together.
 MAX_SEGMENT = 65536
@@ -34,7 +34,7 @@ DIRECTION = np.dtype(
         ("last_data", "i8"),
         ("octets", "i8"),  # of payload, repeated ones included
         ("repeated_octets", "i8"),
-        ("end", "i8"),  # octets after the first one seen that were reached
+        ("end", "i8"),  # octets after the SYN, or from the first one seen, that were reached
         ("at", "i8"),  # where the last segment began
         ("missing", "i8"),  # octets that were skipped and not seen since
         ("frames", "u4"),
@@ -57,6 +57,11 @@ DIRECTION = np.dtype(
         ("unused", "u1"),
     ]
 )
+
+#: Octets that were skipped, counted as in `DIRECTION`; some of them may have come since.
+HOLE = np.dtype([("low", "i8"), ("length", "u4"), ("missing", "u4")])
+#: Holes of each end that are told apart; of more, those that are closest become one.
+HOLES = 3
 
 CONNECTION = np.dtype(
     [
@@ -91,6 +96,7 @@ CONNECTION = np.dtype(
         ("outer_dport", "u2"),
         ("last_outer_sport", "u2"),  # of the last SYN until established
         ("unused_ports", "u2"),
+        ("holes", HOLE, (2, HOLES)),  # of each end, the lowest first
     ]
 )
 
@@ -116,7 +122,7 @@ class State:
         # Memory that is only zeros is not taken before it is written to.
         self.memory: Records = np.zeros(bound, CONNECTION)
         self.slots = np.zeros(1 << bound.bit_length(), np.int32)
-        self.segments: I64 = np.zeros(MAX_SEGMENT + 1, np.int64)
+        self.segments: I64 = np.zeros((2, MAX_SEGMENT + 1), np.int64)
         self.count = 0
         self.untracked = 0
         #: Connections by their ends, for the twin without an index of its own.

@@ -36,7 +36,7 @@ class FlowState(IntEnum):
     CLOSED = 5
     """Both ends sent a FIN."""
     RESET = 6
-    """Reset after it was established."""
+    """Reset without that."""
 
 
 def _inside(flows: FlowTable) -> Bool:
@@ -214,8 +214,8 @@ def _state(flows: FlowTable) -> AnyArray:
     state[begun & (flows.sent("frames", 1) > 0)] = FlowState.ANSWERED
     state[begun & reset] = FlowState.REFUSED
     state[established] = FlowState.ESTABLISHED
-    state[established & ((client & server & _FIN) != 0)] = FlowState.CLOSED
     state[established & reset] = FlowState.RESET
+    state[established & ((client & server & _FIN) != 0)] = FlowState.CLOSED
     return state
 
 

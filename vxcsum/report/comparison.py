@@ -34,6 +34,7 @@ _ROWS = (
     ("partial_share", "unfinished TCP checksums", "share"),
     ("retransmissions", "retransmissions", "count"),
     ("retransmission_share", "retransmitted TCP frames", "share"),
+    ("late_frames", "late frames (lost before, or reordered)", "count"),
     ("connections", "TCP connections", "count"),
     ("handshake_seconds_median", "median handshake", "seconds"),
     ("handshake_seconds_longest", "longest handshake", "seconds"),
@@ -48,7 +49,7 @@ _DRAWN = (
     "retransmission_share",
     "handshake_seconds_median",
 )
-_SUMMED = ("frames", "repeated_frames", "superframes", "partial")
+_SUMMED = ("frames", "repeated_frames", "late_frames", "superframes", "partial", "missing")
 _OFFLOADS = ("checksum_offload", "segmentation_offload")
 
 
@@ -136,6 +137,13 @@ class Comparison:
             said.append(
                 "that offload was off is told from the other capture, which shows it: this holds "
                 "if both were taken at the same place"
+            )
+        gaps = [n for n, side in zip(("before", "after"), (before, after), strict=True)
+                if side["missing_bytes"]]  # fmt: skip
+        if gaps:
+            said.append(
+                f"octets are missing from the capture {' and '.join(gaps)}: lost before this "
+                "place, or not recorded, which lowers goodput"
             )
         kinds = [_kind(report) for report in self._both]
         if kinds[0] != kinds[1]:
@@ -234,6 +242,7 @@ def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
     sent, syns = flows.field("from"), flows.field("syns")[tcp].astype(np.int64)
     total = {n: int(sent[n][tcp].sum(dtype=np.int64)) for n in _SUMMED}
     again = total["repeated_frames"] + int(np.maximum(syns - 1, 0).sum())
+    segments = report.evidence.connections.segments[int(kind == Kind.VXLAN)]
     begun = tcp & (flows.field("established") != ABSENT_TIME)
     waited = (flows.field("established")[begun] - flows.field("first")[begun]) / 1e9
     moved = [t for t in transfers(flows) if t.octets and t.kind == kind]
@@ -248,10 +257,12 @@ def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
         "goodput_bits_per_second": None
         if busiest is None or busiest.goodput is None
         else round(busiest.goodput, 1),
-        "segment_bytes_median": _median(report.evidence.connections.segments),
+        "segment_bytes_median": _median(segments),
         "superframes": total["superframes"],
         "partial_share": round(total["partial"] / frames, 6) if frames else None,
         "retransmissions": again,
+        "late_frames": total["late_frames"],
+        "missing_bytes": total["missing"],
         "retransmission_share": round(again / frames, 6) if frames else None,
         "connections": int(tcp.sum()),
         "handshake_seconds_median": round(float(np.median(waited)), 9) if waited.size else None,

@@ -43,6 +43,8 @@ MAX_SUSPECTS = 200_000
 MAX_PAIRS = 1024
 #: TCP handshake packets kept: they prove recovered ports, and show when a connection got through.
 MAX_HANDSHAKES = 50_000
+#: Connections with a repeated SYN that are looked at one by one, those that waited longest.
+MAX_WAITS = 50_000
 #: Addresses remembered as candidates.
 MAX_ADDRESSES = 16_384
 
@@ -239,7 +241,15 @@ class Evidence:
             said.append(f"only the first {MAX_HANDSHAKES:,} TCP handshake packets were kept")
         if self.addresses_dropped:
             said.append(f"only {MAX_ADDRESSES:,} addresses were kept as pre-NAT candidates")
-        return said + self.connections.limits
+        said += self.connections.limits
+        flows = self.connections.table
+        waited = int(np.count_nonzero((flows.field("begun") == 1) & (flows.field("syns") > 1)))
+        if waited > MAX_WAITS:
+            said.append(
+                f"of {waited:,} connections that repeated their SYN, the {MAX_WAITS:,} that waited "
+                "longest were examined"
+            )
+        return said
 
     def _paths(self, table: PacketTable, code: U16, capture: int) -> I64:
         """Add the frames to their paths; return the histogram of all of them."""

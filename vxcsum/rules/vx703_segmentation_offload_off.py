@@ -71,7 +71,7 @@ RULE = Rule(
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each direction between two nodes."""
     for transfer in context.transfers:
-        if transfer.kind != Kind.VXLAN or not transfer.bulk or transfer.superframes:
+        if transfer.kind != Kind.VXLAN or not transfer.cut:
             continue
         seen = bool(transfer.partial) or transfer.outgoing is True
         given = context.asked_vantage == "sender"

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
+from vxcsum.checksum.status import Status
+from vxcsum.flow.records import COPY_NANOSECONDS
 from vxcsum.flow.table import FlowState
 from vxcsum.packet.columns import Kind
 from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.base import Severity, address_text
 from vxcsum.rules.connections import connection_keys, endpoint
+from vxcsum.rules.evidence import MAX_WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +28,13 @@ if TYPE_CHECKING:
     from vxcsum.rules.base import Finding
     from vxcsum.rules.context import Context
 
-#: Connections that are looked at one by one.
-MAX_WAITS = 50_000
 #: A finding lists at most this many connections.
 MAX_LISTED = 20
 #: Of the attempts that failed, a cause has to explain this share.
 _MIN_SHARE = 0.5
 #: Pauses that differ by less than this factor count as the same.
 _SAME_PAUSE = 1.3
-_SYN, _ACK = np.uint8(0x02), np.uint8(0x10)
+_SYN, _RST, _ACK = np.uint8(0x02), np.uint8(0x04), np.uint8(0x10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Wait:
 
     capture: int
     kind: Kind
+    isn: int
     nodes: tuple[str, str] | None  # outer addresses of client and server
     vni: int
     client: str
@@ -54,6 +56,7 @@ class Wait:
     answered: bool
     cause: Finding | None
     covered: int  # failed attempts with a wrong checksum
+    unverified: int  # attempts with a checksum that could not be verified
 
     @property
     def failed(self) -> int:
@@ -73,15 +76,21 @@ class Wait:
 
     @property
     def port_changed(self) -> bool:
-        """Whether all that failed had one outer source port, and what got through another one."""
+        """Whether all that failed had one outer source port, and what got through another one.
+
+        Where the checksum gives away the port before NAT, it has to be that one.
+        """
         failed = set(self.outer_ports[: self.failed])
-        return (
-            self.nodes is not None
-            and self.established is not None
-            and self.failed > 1
-            and len(failed) == 1
-            and self.outer_ports[-1] not in failed
-        )
+        if self.nodes is None or self.established is None or self.failed < 2 or len(failed) > 1:
+            return False
+        last = self.outer_ports[-1]
+        mappings = [] if self.cause is None else self.cause.evidence.get("mappings", [])
+        known = {
+            mapping["pre_nat_source_port"]
+            for mapping in mappings
+            if mapping["post_nat_source_port"] in failed
+        } - {None}
+        return last not in failed and (not known or last in known)
 
     @property
     def timing(self) -> str:
@@ -116,7 +125,10 @@ def find_waits(context: Context) -> list[Wait]:
     The same connection seen at several interfaces is told from where it is seen inside VXLAN.
     """
     flows = context.evidence.connections.table
-    rows = np.flatnonzero((flows.field("begun") == 1) & (flows.field("syns") > 1))[:MAX_WAITS]
+    rows = np.flatnonzero((flows.field("begun") == 1) & (flows.field("syns") > 1))
+    if rows.size > MAX_WAITS:
+        lasted = flows.field("last_syn")[rows] - flows.field("first")[rows]
+        rows = np.sort(rows[np.argsort(-lasted, kind="stable")[:MAX_WAITS]])
     if not rows.size:
         return []
     some = flows[rows]
@@ -125,7 +137,24 @@ def find_waits(context: Context) -> list[Wait]:
     syns = context.evidence.connections.syns
     syns = syns[np.argsort(syns["connection"], kind="stable")]
     errors = _Errors(context)
-    return [_wait(some, rows, members, syns, errors) for members in grouped(labels)]
+    return _seen_once([_wait(some, rows, members, syns, errors) for members in grouped(labels)])
+
+
+def _seen_once(waits: list[Wait]) -> list[Wait]:
+    """Leave out what is seen before NAT and again inside the tunnel: the same SYN, other ends."""
+    inside: dict[tuple[int, int], list[int]] = {}
+    for wait in waits:
+        if wait.kind == Kind.VXLAN:
+            inside.setdefault((wait.capture, wait.isn), []).append(wait.times[0])
+    return [
+        wait
+        for wait in waits
+        if wait.kind == Kind.VXLAN
+        or not any(
+            abs(time - wait.times[0]) < COPY_NANOSECONDS
+            for time in inside.get((wait.capture, wait.isn), ())
+        )
+    ]
 
 
 def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Errors) -> Wait:
@@ -153,6 +182,7 @@ def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Err
     return Wait(
         capture=int(one.field("capture")[0]),
         kind=Kind.VXLAN if vxlan else Kind.PLAIN,
+        isn=int(one.field("isn")[0]),
         nodes=(nodes[0], nodes[1]) if vxlan else None,
         vni=int(one.field("vni")[0]),
         client=endpoint(address[0], port[0]),
@@ -165,6 +195,7 @@ def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Err
         answered=bool(one.field("syn_acks")[0]),
         cause=cause,
         covered=covered,
+        unverified=errors.unverified(int(one.field("capture")[0]), frames[:failed]),
     )
 
 
@@ -177,7 +208,7 @@ class _Errors:
         rows = np.flatnonzero(
             (context.blame >= 0)
             & (s["inner_protocol"] == IPPROTO_TCP)
-            & ((s["tcp_flags"] & _SYN) != 0)
+            & ((s["tcp_flags"] & (_SYN | _RST)) != 0)
         )
         answers = (s["tcp_flags"][rows] & _ACK) != 0
         columns: dict[str, AnyArray] = {"capture": s["capture"][rows]}
@@ -185,10 +216,16 @@ class _Errors:
             here, there = s[one][rows], s[other][rows]
             turned = answers[:, None] if here.ndim == 2 else answers
             columns[one], columns[other] = np.where(turned, (there, here), (here, there))
-        #: Suspects with SYN that an error explains, by connection from client to server.
+        #: Suspects with SYN or RST that an error explains, by connection from client to server.
         self._suspects: dict[bytes, list[int]] = {}
         for row, key in zip(rows.tolist(), connection_keys(columns), strict=True):
             self._suspects.setdefault(key, []).append(row)
+        h = context.handshakes
+        cut = h["outer_udp_status"] == Status.UNVERIFIABLE
+        cut |= h["inner_l4_status"] == Status.UNVERIFIABLE
+        self._unverifiable = set(
+            zip(h["capture"][cut].tolist(), h["frame_number"][cut].tolist(), strict=True)
+        )
         #: Errors by the frames they list: not all of these have a checksum that is invalid.
         self._named = {
             (error.capture, frame): number
@@ -196,13 +233,17 @@ class _Errors:
             for frame in error.frame_numbers
         }
 
+    def unverified(self, capture: int, frames: Sequence[int]) -> int:
+        """Return how many of some SYNs have a checksum that could not be verified."""
+        return sum((capture, frame) in self._unverifiable for frame in frames)
+
     def cause_of(
         self, one: FlowTable, attempts: Sequence[tuple[int, int]], established: int | None
     ) -> tuple[Finding | None, int]:
         """Return what explains most of the failed attempts, and how many of them it explains.
 
         An attempt, given by time and frame number, failed for a wrong checksum if an error is about
-        its SYN, or about a SYN-ACK before the next one.
+        its SYN, or about an answer before the next one.
         """
         context, explained = self._context, dict[int, int]()
         ends = one.field("address")[0], one.field("port")[0]
@@ -291,6 +332,11 @@ def why(wait: Wait) -> str:
         elif len(set(wait.outer_ports)) > 1:
             said += " The outer source port changed on the way, which makes a new NAT mapping."
         return said
+    if wait.unverified:
+        return (
+            f"Whether their checksums are right cannot be told: {wait.unverified} of them could "
+            "not be verified. Capture whole frames."
+        )
     if wait.kind == Kind.PLAIN:
         return (
             "No wrong checksum is seen in them; what the tunnel makes of them is not in this "
