@@ -75,7 +75,7 @@ def test_explain_prints_text_json_and_html(capture: Path, tmp_path: Path) -> Non
     ]
     target = tmp_path / "frame.html"
     assert run("explain", capture, 2, "--format", "html", "-o", target).stdout == ""
-    assert target.read_text().startswith('<div class="vxcsum-explain">')
+    assert target.read_text().startswith('<div class="vxcsum-explain mathjax_ignore">')
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,8 @@ def test_html_of_a_hostile_name_is_text(name: str) -> None:
     tags = Tags(html)
     assert tags.open == []
     assert tags.tags <= ELEMENTS
-    assert tags.attributes <= {"style", "open", "scope"}
+    assert tags.attributes <= {"style", "open", "scope", "class"}
+    assert html.startswith('<div class="mathjax_ignore"')  # or notebooks typeset what is in dollars
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u202e]", html)
     assert visible(name) in tags.text
 
@@ -280,7 +281,14 @@ def test_json_lines_of_a_hostile_name_are_lines_of_ascii(name: str) -> None:
 def test_no_format_has_control_characters_of_a_name(format_: str) -> None:
     for name in HOSTILE:
         text = render(report_named(name), format_)
-        assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "lone \udcff", "c1 \x9b31m", "\u202egnp.pcap"])
+def test_json_of_a_hostile_name_is_ascii_and_keeps_it(name: str) -> None:
+    text = render(report_named(name), "json")
+    assert text.isascii()
+    assert json.loads(text)["captures"][0]["name"] == name
 
 
 # The notebook

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -45,6 +48,44 @@ def test_a_capture_is_never_overwritten_by_its_report(tmp_path: Path) -> None:
     assert (status, out) == (2, "")
     assert "one of the captures" in err
     assert copy.read_bytes() == CAPTURE.read_bytes()
+
+
+def test_standard_input_is_not_overwritten_by_its_report(tmp_path: Path) -> None:
+    copy = tmp_path / "c.pcap"
+    copy.write_bytes(CAPTURE.read_bytes())
+    command = [sys.executable, "-m", "vxcsum", "analyze", "-", "-o", str(copy)]
+    with copy.open("rb") as source:
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "one of the captures" in done.stderr
+    assert copy.read_bytes() == CAPTURE.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_the_program_leaves_no_file(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    out = tmp_path / "out" / "frames.parquet"
+    out.parent.mkdir()
+    command = [sys.executable, "-m", "vxcsum", "analyze", "-q", "--packets", str(out), "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    while not list(out.parent.iterdir()):  # it has begun, and waits for input
+        assert process.poll() is None
+    process.send_signal(getattr(signal, name))
+    assert process.wait(timeout=60) == 128 + getattr(signal, name)
+    assert list(out.parent.iterdir()) == []
+    process.stdin.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of another kind")
+def test_a_pipe_that_nobody_reads_is_no_finding() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "vxcsum", "rules"]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("place", ["", ".", "/", "no/such/folder/report.json", "x" * 255])

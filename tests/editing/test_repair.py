@@ -306,6 +306,14 @@ def test_what_makes_no_sense_at_the_end_is_copied() -> None:
     assert found[-60:] == source[-60:]
 
 
+def test_frames_that_are_not_looked_into_are_told() -> None:
+    arp = bytes(12) + b"\x08\x06" + bytes(28)
+    result = repair(pcap([plain(ip(segment(TCP, A, B, value=7), TCP, A, B)), arp]), io.BytesIO())
+    assert (result.frames, result.frames_changed, result.frames_not_read) == (2, 1, 1)
+    assert "1 frames not looked into" in str(result)
+    assert result.to_dict()["frames_not_read"] == 1
+
+
 def test_the_inner_sum_of_a_repaired_frame_is_all_ones() -> None:
     found, _ = one(plain(packet(TCP, 1, bytes(range(77)))).octets)
     head = found[26:34] + b"\0\6" + (97).to_bytes(2, "big")

@@ -8,6 +8,7 @@ import click
 
 from vxcsum import _optional
 from vxcsum.analysis import compare as run
+from vxcsum.cli.completion import complete_file
 from vxcsum.cli.options import ENGINE, PORT, parse_ports, plot_format, show_warnings
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.report.figure import write
@@ -16,14 +17,25 @@ from vxcsum.source.whole import whole_file, write_whole
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=complete_file)
+@click.argument("after", shell_complete=complete_file)
 @PORT
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-@click.option("--output", "-o", metavar="FILE", help="Write the comparison there.")
-@click.option("--plot", metavar="FILE", help="Draw it as .svg, .png or .pdf (matplotlib).")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the comparison there.",
+)
+@click.option(
+    "--plot",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Draw it as .svg, .png or .pdf (matplotlib).",
+)
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @ENGINE
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")

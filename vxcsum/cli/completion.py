@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from click.shell_completion import CompletionItem
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -37,6 +39,22 @@ def complete_rules(
         for text in (code, CATALOGUE[code].RULE.name)
         if (wanted or text == code) and text.startswith((wanted, wanted.upper()))
     ]
+
+
+def complete_words(
+    words: Iterable[str],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what completes the last of some words separated by commas."""
+
+    def complete(
+        context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        before, comma, wanted = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + w) for w in words if w.startswith(wanted)]
+
+    return complete
 
 
 @click.command()

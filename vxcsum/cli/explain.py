@@ -6,13 +6,14 @@ import warnings
 
 import click
 
+from vxcsum.cli.completion import complete_file
 from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
 from vxcsum.rules.vantage import VANTAGES
 from vxcsum.source.whole import write_whole
 
 
 @click.command()
-@click.argument("capture", metavar="CAPTURE")
+@click.argument("capture", metavar="CAPTURE", shell_complete=complete_file)
 @click.argument("frame", type=click.IntRange(min=1), metavar="FRAME")
 @click.option(
     "--format",
@@ -21,7 +22,13 @@ from vxcsum.source.whole import write_whole
     default="text",
     show_default=True,
 )
-@click.option("--output", "-o", metavar="FILE", help="Write the explanation there.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the explanation there.",
+)
 @PORT
 @click.option(
     "--pre-nat",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vxcsum.checksum.status import LAYERS, STATUSES
+from vxcsum.cli.completion import complete_file, complete_rules, complete_words
 from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
 from vxcsum.errors import VxcsumError
 from vxcsum.report.text import printable
@@ -21,19 +22,33 @@ _STATUSES = " or ".join(status.name.lower() for status in STATUSES)
 
 
 @click.command()
-@click.argument("capture", metavar="CAPTURE")
-@click.option("--output", "-o", metavar="FILE", help='Write the frames there; "-": to stdout.')
-@click.option("--rule", multiple=True, metavar="CODE", help="Frames that such a finding names.")
+@click.argument("capture", metavar="CAPTURE", shell_complete=complete_file)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help='Write the frames there; "-": to stdout.',
+)
+@click.option(
+    "--rule",
+    multiple=True,
+    metavar="CODE",
+    shell_complete=complete_rules,
+    help="Frames that such a finding names.",
+)
 @click.option(
     "--status",
     multiple=True,
     metavar="STATUS",
+    shell_complete=complete_words([status.name.lower() for status in STATUSES]),
     help=f"Frames with a checksum that is {_STATUSES}; in the layers given. Repeatable.",
 )
 @click.option(
     "--layer",
     multiple=True,
     metavar="LAYER",
+    shell_complete=complete_words(LAYERS),
     help=f"Frames with a checksum of this layer: {', '.join(LAYERS)}. Repeatable.",
 )
 @click.option("--frames", metavar="RANGES", help="Frame numbers: 1-10,25 or 40-.")

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from typing import Any
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vxcsum._version import __version__
 from vxcsum.errors import VxcsumError
 from vxcsum.report.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Commands by name; the module of one, which has a command of the same name, is loaded on use.
 _COMMANDS = {
@@ -30,7 +36,8 @@ _COMMANDS = {
 }
 #: What tells the program to complete instead of running, also as ``python -m vxcsum``.
 COMPLETE_VARIABLE = "_VXCSUM_COMPLETE"
-_INTERRUPTED = 130  # what shells make of SIGINT
+_SIGNALLED = 128  # what shells add to the number of a signal
+_INTERRUPTED = _SIGNALLED + 2
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -47,10 +54,19 @@ class _Group(click.Group):
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader has seen enough; nothing may be written to it at shutdown either.
+            _drop_stdout()
+            raise click.exceptions.Exit(0) from None
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             fixed = {"standalone_mode": False, "complete_var": COMPLETE_VARIABLE}
-            return super().main(*args, **{**kwargs, **fixed})
+            with _unwound_by_signals():
+                return super().main(*args, **{**kwargs, **fixed})
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
         except click.ClickException as error:
@@ -62,13 +78,27 @@ class _Group(click.Group):
         except (click.Abort, KeyboardInterrupt):
             sys.exit(_INTERRUPTED)
         except OSError as error:
-            if not isinstance(error, BrokenPipeError):
-                click.echo(f"vxcsum: cannot write the report: {error.strerror or error}", err=True)
-                _drop_stdout()
-                sys.exit(2)
-            # The reader has seen enough; nothing may be written to it at shutdown either.
+            click.echo(f"vxcsum: cannot write the report: {error.strerror or error}", err=True)
             _drop_stdout()
-            sys.exit(0)
+            sys.exit(2)
+
+
+@contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """Let signals that end the program unwind it, so that no half-written file is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
+    try:
+        for number, handler in before.items():
+            if handler is signal.SIG_DFL:
+                signal.signal(number, lambda number, _: sys.exit(_SIGNALLED + number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _drop_stdout() -> None:

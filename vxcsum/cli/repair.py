@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from vxcsum.checksum.status import LAYERS
+from vxcsum.cli.completion import complete_file, complete_words
 from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
 from vxcsum.report.text import printable
 from vxcsum.rules.base import hex16
@@ -24,12 +25,20 @@ _LIST_OCTETS = 1 << 20
 
 
 @click.command()
-@click.argument("capture", metavar="CAPTURE")
-@click.option("--output", "-o", metavar="FILE", required=True, help='Write there; "-": to stdout.')
+@click.argument("capture", metavar="CAPTURE", shell_complete=complete_file)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=complete_file,
+    required=True,
+    help='Write there; "-": to stdout.',
+)
 @click.option(
     "--only",
     multiple=True,
     metavar="LAYER",
+    shell_complete=complete_words(LAYERS),
     help=f"Repair these layers alone: {', '.join(LAYERS)}. Repeatable.",
 )
 @click.option(
@@ -102,7 +111,7 @@ def repair(
 
 
 def _write_json(document: dict[str, object], lines: Iterable[str] | None, out: TextIO) -> None:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    text = json.dumps(document, indent=2)
     if lines is None:
         click.echo(text, file=out)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vxcsum.cli.completion import complete_rules
 from vxcsum.rules.engine import CATALOGUE, selected
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _entry(module: RuleModule) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=complete_rules)
 @click.option(
     "--format",
     "format_",
@@ -46,7 +47,7 @@ def rules(code: str | None, format_: str) -> None:
     if format_ == "json":
         entries = [_entry(m) | ({"page": page(m)} if single else {}) for m in modules]
         document: Any = entries[0] if single else entries
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2))
     elif single:
         click.echo(page(modules[0]), nl=False)
     elif format_ == "markdown":

@@ -13,6 +13,7 @@ from vxcsum.editing.corrections import CHANGE_DTYPE, ELSEWHERE, Left, correction
 from vxcsum.editing.destination import opened
 from vxcsum.editing.lockstep import Lockstep
 from vxcsum.errors import VxcsumError
+from vxcsum.packet.columns import Kind
 from vxcsum.packet.engine import index_of
 from vxcsum.packet.places import ip_headers
 from vxcsum.pipeline import Reading
@@ -43,13 +44,15 @@ class Repair:
         Checksums that were changed, by layer; every layer is there.
     left : dict of (str, str) to int
         Checksums that are not right, or not known to be, and were left alone: by layer and why.
-    frames_changed : int
+    frames_changed, frames_not_read : int
+        Frames that were changed, and frames whose headers are not followed, or have no IP.
     """
 
     source: str
     destination: str
     frames: int = 0
     frames_changed: int = 0
+    frames_not_read: int = 0
     changed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LAYERS, 0))
     left: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -61,6 +64,7 @@ class Repair:
             "destination": self.destination,
             "frames": self.frames,
             "frames_changed": self.frames_changed,
+            "frames_not_read": self.frames_not_read,
             "changed": self.changed,
             "left": [
                 {"layer": layer, "reason": why, "checksums": count}
@@ -81,6 +85,11 @@ class Repair:
             f"  {layer:<13} {count:,}: {why}"
             for (layer, why), count in sorted(self.left.items(), key=_by_layer)
         ]
+        if self.frames_not_read:
+            lines.append(
+                f"{self.frames_not_read:,} frames not looked into: no IP (ARP), or headers that "
+                "are not followed (MPLS, PPP, GRE)"
+            )
         return "\n".join(lines) + "\n"
 
 
@@ -145,7 +154,7 @@ def repair(
         with opened(destination, [stream.name]) as (file, name):
             result = Repair(stream.name, name)
             left = Left(result.left)
-            judged = _judged(reading, layers, left, fill_zero=fill_zero)
+            judged = _judged(reading, layers, result, left, fill_zero=fill_zero)
             steps = Lockstep(judged, stream.name)
             for stretch in stretches:
                 if stretch.frames is not None:
@@ -172,9 +181,10 @@ def _layers(only: Iterable[str] | str | None) -> set[str]:
 
 
 def _judged(
-    reading: Reading, layers: set[str], left: Left, *, fill_zero: bool
+    reading: Reading, layers: set[str], result: Repair, left: Left, *, fill_zero: bool
 ) -> Iterator[tuple[int, AnyArray]]:
     for table in reading.tables():
+        result.frames_not_read += int(np.count_nonzero(table["kind"] == Kind.OTHER))
         changes = corrections(table, layers, left, fill_zero=fill_zero, ports=reading.ports)
         yield int(table["frame_number"][-1]), changes
 

@@ -112,7 +112,7 @@ class Explanation:
 
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def to_text(self) -> str:
         """Return the explanation as text."""

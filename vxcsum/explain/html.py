@@ -55,7 +55,7 @@ def _pieces(explanation: Explanation) -> Iterator[str]:
         f".vxcsum-explain .t{letter} {{background: rgba({_TINTS[n % len(_TINTS)]},.28)}}\n"
         for n, letter in enumerate(letters(explanation).values())
     )
-    yield f'<div class="vxcsum-explain"><style>{_STYLE}{tints}</style>'
+    yield f'<div class="vxcsum-explain mathjax_ignore"><style>{_STYLE}{tints}</style>'
     yield f"<p><strong>{_text(heading(explanation))}</strong></p>"
     yield "<table><caption>Layers</caption><tr><th>octets</th><th>header</th><th></th></tr>"
     for part in explanation.parts[:_MAX_PARTS]:

@@ -169,7 +169,7 @@ class Comparison:
 
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def to_text(self) -> str:
         """Return the comparison as an operator reads it in a terminal."""

@@ -61,7 +61,7 @@ def render(report: Report) -> str:
     worst = report.worst
     color = _GOOD if worst is None else _COLORS[worst]
     out = [
-        f'<div style="border-left:4px solid {color};padding:.2em .8em">',
+        f'<div class="mathjax_ignore" style="border-left:4px solid {color};padding:.2em .8em">',
         f"<p><strong>{escaped(clipped(verdict(report)[1], _LONGEST_VALUE))}</strong></p>",
     ]
     for finding in report.findings[:MAX_FINDINGS]:

@@ -102,7 +102,7 @@ class Report:
         """Return `to_dict` as a JSON document."""
         import json  # most reports are text
 
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def to_text(self, *, color: bool = False, top: int = 0) -> str:
         """Return the report as an operator reads it in a terminal, with ``top`` connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,9 +39,7 @@ def whole_file(path: str | Path, inputs: Sequence[str] = ()) -> Iterator[BinaryI
     """
     try:
         target = Path(path).resolve() if str(path) else Path(path)
-        if any(
-            Path(name).exists() and target.exists() and target.samefile(name) for name in inputs
-        ):
+        if target.exists() and any(_is_same(target, str(name)) for name in inputs):
             problem = f"cannot write {path}: it is one of the captures"
             raise VxcsumError(problem)
         if not str(path) or target.is_dir():
@@ -63,6 +62,16 @@ def whole_file(path: str | Path, inputs: Sequence[str] = ()) -> Iterator[BinaryI
     except OSError as error:
         problem = f"cannot write {str(path)!r}: {error.strerror or error}"
         raise VxcsumError(problem) from error
+
+
+def _is_same(target: Path, name: str) -> bool:
+    """Tell whether a file is an input, which may be standard input."""
+    if name == "-":
+        try:
+            return os.path.samestat(os.fstat(sys.stdin.fileno()), target.stat())
+        except (AttributeError, OSError, ValueError):  # no such stream
+            return False
+    return Path(name).exists() and target.samefile(name)
 
 
 def write_whole(path: str | Path, text: str, inputs: Sequence[str] = ()) -> None:

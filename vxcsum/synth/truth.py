@@ -91,4 +91,4 @@ class Truth:
 
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
-        return json.dumps(self.to_dict(), ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict()) + "\n"

@@ -72,7 +72,7 @@ def html_table(
         Cells with one of these words are set in bold.
     """
     out = [
-        f'<table style="{TABLE_STYLE}">',
+        f'<table class="mathjax_ignore" style="{TABLE_STYLE}">',
         f'<caption style="text-align:left">{escaped(caption)}</caption>',
         "<thead><tr>",
     ]
