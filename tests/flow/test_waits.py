@@ -8,7 +8,20 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_flow_connections import ACK, RST, SYN, SYN_ACK, Timed, capture, handshake, tcp
+from support import TCP, address, ethernet, ipv4, ones_sum, segment, take, tunnelled
+from test_flow_connections import (
+    ACK,
+    CLIENT,
+    NODES,
+    RST,
+    SERVER,
+    SYN,
+    SYN_ACK,
+    Timed,
+    capture,
+    handshake,
+    tcp,
+)
 
 from vxcsum import Finding, Report, Severity, analyze
 from vxcsum.synth import make_capture
@@ -101,6 +114,21 @@ def test_delays_of_shared_captures_are_what_their_clients_saw(shared_captures: P
         assert finding.evidence["cause"] == (causes.pop() if causes else None)
         checked += 1
     assert checked > 5
+
+
+def test_a_syn_that_gets_through_before_nat_proves_the_address(engine: str) -> None:
+    # Local checksum offload and SNAT of the address: what was right, and S(new) - S(old) added.
+    old, new = NODES[0], address("172.31.7.99")
+    inner = ipv4(segment(TCP, CLIENT, SERVER, seq=100, flags=SYN), TCP, CLIENT, SERVER)
+    before = tunnelled(inner, old, NODES[1], sport=50123, value="right")
+    found = (take(before, 26) + ones_sum(new) - ones_sum(old)) % 0xFFFF
+    after = tunnelled(inner, new, NODES[1], sport=50123, value=found)
+    frames = [(at, ethernet(after)) for at in (0.0, 1.0, 3.0)] + [(7.0, ethernet(before))]
+    frames += [tcp(7.1, SYN_ACK, seq=5, back=True, outer="right"), tcp(7.2, ACK, seq=101)]
+    report = analyze(capture(frames), engine=engine)
+    assert [f.code for f in report.findings][:2] == ["VX102", "VX701"]
+    assert report.findings[0].evidence["pre_nat_source"] == "172.31.7.11"
+    assert report.findings[1].evidence["cause"] == "VX102"
 
 
 def test_conntrack_expiry_shows_in_the_outer_port(project_captures: Path) -> None:

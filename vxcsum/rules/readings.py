@@ -242,7 +242,7 @@ def _port(
         if not fitting:
             continue
         tries = 1 if old_source is None else len(known)
-        odds = min(1.0, tries * _odds(context, place, fitting, len(steady)))
+        odds = min(1.0, tries * _odds(context, place, fitting, len(steady), old_source))
         few = contrast and (old_source is None or old_source in hinted)
         few &= len(fitting) == len(steady)
         few &= not any(flow.value in SINGLE_BITS for flow in fitting)
@@ -290,23 +290,25 @@ def _fitting(context: Context, place: Place, flows: list[Flow], shift: int) -> l
     return fitting if enough else []
 
 
-def _odds(context: Context, place: Place, flows: list[Flow], trials: int) -> float:
+def _odds(
+    context: Context, place: Place, flows: list[Flow], trials: int, old_source: Address | None
+) -> float:
     """Return how likely chance would give old ports like these."""
     share = len(context.tunnel_ports(place)) / MODULUS
     odds = at_least(len(flows), trials, share)
     for flow in flows:
-        flow.proof = _proof(context, place, flow)
+        flow.proof = _proof(context, place, flow, old_source or place.source)
         odds *= power(1 / MODULUS, flow.observations - 1 + flow.proof)
     return odds
 
 
-def _proof(context: Context, place: Place, flow: Flow) -> bool:
-    """Look for a right packet of the same inner connection from exactly the recovered port."""
+def _proof(context: Context, place: Place, flow: Flow, source: Address) -> bool:
+    """Look for a right packet of the same inner connection from the recovered address and port."""
     shakes = context.handshakes
     rows = context.handshakes_of(int(flow.rows[0]))
     rows = rows[shakes["outer_sport"][rows] == flow.old_port]
     status = shakes["outer_udp_status"][rows]
     rows = rows[(status == Status.VALID) | (status == Status.PARTIAL)]
-    for name, address in (("outer_src", place.source), ("outer_dst", place.destination)):
+    for name, address in (("outer_src", source), ("outer_dst", place.destination)):
         rows = rows[(shakes[name][rows] == np.array(address, np.uint64)).all(axis=1)]
     return bool(rows.size)
