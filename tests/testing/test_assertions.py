@@ -54,7 +54,7 @@ def test_the_message_shows_found_and_expected_of_at_most_five_frames() -> None:
     ends = "(172.31.7.11:46698 > 172.31.7.12:8472)"
     assert frames == [f"  frame {n}: outer_udp 0xffff -> 0x0c9d {ends}" for n in range(7, 12)]
     assert "  1 more" in lines
-    assert "  to cure it: ethtool -K flannel.1 tx-checksum-ip-generic off" in lines
+    assert "  what to do: ethtool -K flannel.1 tx-checksum-ip-generic off" in lines
     assert "VX101 outer-zero-nat-partial (error, confirmed)" in message
 
 
@@ -173,3 +173,21 @@ def test_a_connection_that_a_policy_drops_is_no_corruption() -> None:
     message = said(assert_no_corruption, make_capture("vx702")[0])
     assert "VX102" in message
     assert "VX702" in message
+
+
+def test_layers_are_told_apart_beyond_the_frames_that_a_finding_lists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vxcsum.testing.assertions._LISTED", 3)
+    frames = [plain(ipv4(segment(TCP, A, B, bytes(n), value=7 + n), TCP, A, B)) for n in range(9)]
+    with pytest.raises(AssertionError, match="wrong checksums"):
+        assert_checksums_good(pcap(frames), layers=["plain_tcp"])
+    assert_checksums_good(pcap(frames), layers=["plain_ipv4"])
+
+
+def test_no_frames_of_a_rule_may_be_expected() -> None:
+    assert_findings(make_capture("healthy")[0], {"VX101": 0})
+    with pytest.raises(AssertionError, match="VX101: 32 frames, expected 0"):
+        assert_findings(make_capture("VX101")[0], {"VX101": 0})
+    with pytest.raises(VxcsumError, match="no layer given"):
+        assert_checksums_good(make_capture("healthy")[0], layers=[])

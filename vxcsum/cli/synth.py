@@ -79,6 +79,7 @@ def synth(
     if not quiet:
         marks = {**truth.findings, **truth.info}
         found = [f"{rule} in {len(of):,}" if of else rule for rule, of in marks.items()]
-        beside = f"; truth in {printable(str(truth_file(output)))}" if output != "-" else ""
+        written = truth_file(output)
+        beside = f"; truth in {printable(str(written))}" if written.is_file() else ""
         what = f"{truth.frames:,} frames, {', '.join(found) or 'nothing wrong'}{beside}"
         click.echo(f"vxcsum: {printable(output)}: {what}", err=True)

@@ -43,7 +43,7 @@ class Case:
     def analyze(self, source: Any, **options: Any) -> Report:
         """Analyse a capture without the accepted rules; fail as ``--vxcsum-fail-on`` says."""
         __tracebackhide__ = True
-        if source in self.recordings:
+        if source in self.recordings and not options:  # all of it
             self._checked.add(source)
         source = readable_again(source)
         if isinstance(source, (str, os.PathLike)) and Path(source).is_file():

@@ -79,7 +79,7 @@ def explained(
             rest = finding.frames - len(shown)
             lines.append(f"  {rest:,} {'more' if shown else 'frames'}")
         commands = [remedy.command for remedy in finding.remedies if remedy.command]
-        lines += [f"  to cure it: {command}" for command in commands[:1]]
+        lines += [f"  what to do: {command}" for command in commands[:1]]
     return "\n".join(lines)
 
 
