@@ -15,6 +15,7 @@ from vxcsum.cli.completion import complete_file, complete_rules
 from vxcsum.cli.options import (
     ENGINE,
     PORT,
+    PROGRESS,
     listed,
     parse_ports,
     plot_format,
@@ -117,7 +118,7 @@ _SEVERITIES = [severity.name.lower() for severity in Severity]
 )
 @click.option("--quiet", "-q", is_flag=True, help="No report; the exit status tells.")
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
-@click.option("--no-progress", is_flag=True, help="No progress on a terminal.")
+@PROGRESS
 def analyze(
     captures: tuple[str, ...],
     port: tuple[str, ...],

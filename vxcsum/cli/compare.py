@@ -9,7 +9,8 @@ import click
 from vxcsum import _optional
 from vxcsum.analysis import compare as run
 from vxcsum.cli.completion import complete_file
-from vxcsum.cli.options import ENGINE, PORT, parse_ports, plot_format, show_warnings
+from vxcsum.cli.options import ENGINE, PORT, PROGRESS, parse_ports, plot_format, show_warnings
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.report.figure import write
 from vxcsum.rules.vantage import VANTAGES
@@ -39,6 +40,7 @@ from vxcsum.source.whole import whole_file, write_whole
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @ENGINE
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads; all cores if large.")
+@PROGRESS
 def compare(
     before: str,
     after: str,
@@ -49,6 +51,8 @@ def compare(
     vantage: str,
     engine: str,
     jobs: int | None,
+    *,
+    no_progress: bool,
 ) -> None:
     """Put two captures side by side: corruption, offload, throughput, connection delay.
 
@@ -57,10 +61,19 @@ def compare(
     drawn_as = None if plot is None else plot_format(plot)
     if drawn_as is not None:
         _optional.matplotlib()  # told before the work
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        ProgressLine(wanted=not no_progress) as progress,
+    ):
         warnings.simplefilter("always", TruncatedCaptureWarning)
         comparison = run(
-            before, after, ports=parse_ports(port), vantage=vantage, engine=engine, jobs=jobs
+            before,
+            after,
+            ports=parse_ports(port),
+            vantage=vantage,
+            engine=engine,
+            jobs=jobs,
+            on_start=progress.watch,
         )
     show_warnings(caught)
     text = comparison.to_json() if format_ == "json" else comparison.to_text()

@@ -7,7 +7,8 @@ import warnings
 import click
 
 from vxcsum.cli.completion import complete_file
-from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
+from vxcsum.cli.options import ENGINE, PORT, PROGRESS, listed, parse_ports, show_warnings
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.rules.vantage import VANTAGES
 from vxcsum.source.whole import write_whole
 
@@ -38,6 +39,7 @@ from vxcsum.source.whole import write_whole
 )
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @ENGINE
+@PROGRESS
 def explain(
     capture: str,
     frame: int,
@@ -47,6 +49,8 @@ def explain(
     pre_nat: tuple[str, ...],
     vantage: str,
     engine: str,
+    *,
+    no_progress: bool,
 ) -> None:
     """Show the sums of one frame in steps, and what fits.
 
@@ -55,7 +59,10 @@ def explain(
     """
     from vxcsum.explain import explain as run
 
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        ProgressLine(wanted=not no_progress) as progress,
+    ):
         warnings.simplefilter("always")
         found = run(
             capture,
@@ -64,6 +71,7 @@ def explain(
             engine=engine,
             pre_nat=listed(pre_nat) or (),
             vantage=vantage,
+            on_start=progress.watch,
         )
     show_warnings(caught)
     if format_ == "json":

@@ -10,7 +10,8 @@ import click
 
 from vxcsum.checksum.status import LAYERS, STATUSES
 from vxcsum.cli.completion import complete_file, complete_rules, complete_words
-from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
+from vxcsum.cli.options import ENGINE, PORT, PROGRESS, listed, parse_ports, show_warnings
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import VxcsumError
 from vxcsum.report.text import printable
 from vxcsum.rules.vantage import VANTAGES
@@ -76,6 +77,7 @@ _STATUSES = " or ".join(status.name.lower() for status in STATUSES)
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @ENGINE
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of what was written.")
+@PROGRESS
 def extract(
     capture: str,
     output: str | None,
@@ -93,6 +95,7 @@ def extract(
     *,
     comment: bool,
     quiet: bool,
+    no_progress: bool,
 ) -> None:
     """Write chosen frames to a new capture, each record as it was.
 
@@ -119,12 +122,15 @@ def extract(
     }
     if capture == "-" and output is not None and filter_ is not None:
         raise VxcsumError("standard input is read once: give --output or --filter, not both")
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        ProgressLine(wanted=not no_progress) as progress,
+    ):
         warnings.simplefilter("always")
         result = None
         if output is not None:
             destination = sys.stdout.buffer if output == "-" else output
-            result = run(capture, destination, comment=comment, **wanted)
+            result = run(capture, destination, comment=comment, on_start=progress.watch, **wanted)
         shown = None if filter_ is None else display_filter(capture, by=filter_, **wanted)
     show_warnings(caught)
     if shown is not None:

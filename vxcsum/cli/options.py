@@ -24,6 +24,7 @@ PORT = click.option(
     metavar="PORT",
     help="UDP port of VXLAN instead of the default set; +PORT adds one. Repeatable.",
 )
+PROGRESS = click.option("--no-progress", is_flag=True, help="No progress on a terminal.")
 ENGINE = click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 
 

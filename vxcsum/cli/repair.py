@@ -12,7 +12,8 @@ import click
 
 from vxcsum.checksum.status import LAYERS
 from vxcsum.cli.completion import complete_file, complete_words
-from vxcsum.cli.options import ENGINE, PORT, listed, parse_ports, show_warnings
+from vxcsum.cli.options import ENGINE, PORT, PROGRESS, listed, parse_ports, show_warnings
+from vxcsum.cli.progress import ProgressLine
 from vxcsum.report.text import printable
 from vxcsum.rules.base import hex16
 
@@ -51,6 +52,7 @@ _LIST_OCTETS = 1 << 20
 @PORT
 @ENGINE
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of what was changed.")
+@PROGRESS
 def repair(
     capture: str,
     output: str,
@@ -62,6 +64,7 @@ def repair(
     fill_zero: bool,
     list_: bool,
     quiet: bool,
+    no_progress: bool,
 ) -> None:
     """Write the capture with right checksums.
 
@@ -74,6 +77,7 @@ def repair(
     with (
         warnings.catch_warnings(record=True) as caught,
         # The list may be long, and is shown once the capture is written.
+        ProgressLine(wanted=not no_progress) as progress,
         tempfile.SpooledTemporaryFile(_LIST_OCTETS, "w+", encoding="utf-8") as lines,
     ):
         warnings.simplefilter("always")
@@ -95,6 +99,7 @@ def repair(
             ports=parse_ports(port),
             engine=engine,
             on_change=note if list_ else None,
+            on_start=progress.watch,
         )
         show_warnings(caught)
         if quiet:

@@ -17,7 +17,7 @@ from vxcsum.rules.engine import selected
 from vxcsum.rules.evidence import effective_residual
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from vxcsum.capture import FrameBlock
     from vxcsum.checksum.table import PacketTable
@@ -47,6 +47,8 @@ class Choice:
         Whether to say what the analysis found about each frame.
     ports, engine, jobs, pre_nat, vantage
         As for `vxcsum.analyze`.
+    on_start : callable, optional
+        Is given each `Reading` before it begins, to see how far it has come.
 
     Attributes
     ----------
@@ -69,6 +71,7 @@ class Choice:
         jobs: int | None = None,
         pre_nat: Iterable[str] = (),
         vantage: str = "auto",
+        on_start: Callable[[Reading], None] | None = None,
     ) -> None:
         selected(selection.rules or None, None)  # a wrong rule is told before the work
         self._selection = selection
@@ -84,6 +87,7 @@ class Choice:
                 pre_nat=pre_nat,
                 vantage=vantage,
                 listed_frames=LISTED_FRAMES,
+                on_start=on_start,
             )
             self._findings = [
                 (finding, np.unique(np.array(finding.frame_numbers, np.int64)))
@@ -91,6 +95,8 @@ class Choice:
             ]
         if selection.rules:
             self._name_frames(selected(selection.rules, None))
+        if on_start is not None:
+            on_start(self.reading)
 
     def _name_frames(self, codes: set[str]) -> None:
         named = [np.zeros(0, np.int64)]

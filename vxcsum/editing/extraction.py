@@ -19,11 +19,12 @@ from vxcsum.packet.engine import index_of
 from vxcsum.source.again import one_stream, rereadable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import BinaryIO
 
     from vxcsum.capture import CaptureReader
     from vxcsum.editing.destination import Destination
+    from vxcsum.pipeline import Reading
 
 SCHEMA = "vxcsum.extract/1"
 _BY_SUFFIX = {".pcap": "pcap", ".pcapng": "pcapng", ".ntar": "pcapng"}
@@ -93,6 +94,7 @@ def extract(
     jobs: int | None = None,
     pre_nat: Iterable[str] = (),
     vantage: str = "auto",
+    on_start: Callable[[Reading], None] | None = None,
 ) -> Extraction:
     """Write chosen frames to a new capture, each record as it was.
 
@@ -120,6 +122,8 @@ def extract(
         Whether to say on each frame what was found, in a pcapng comment. A pcap becomes a pcapng.
     ports, engine, jobs, pre_nat, vantage
         As for `vxcsum.analyze`.
+    on_start : callable, optional
+        Is given each `Reading` before it begins, to see how far it has come.
 
     Returns
     -------
@@ -156,6 +160,7 @@ def extract(
             jobs=jobs,
             pre_nat=pre_nat,
             vantage=vantage,
+            on_start=on_start,
         )
         stretches = Stretches(stream, index=index_of(choice.reading.engine))
         reader = stretches.reader

@@ -107,6 +107,7 @@ def repair(
     engine: str = "auto",
     jobs: int | None = None,
     on_change: Callable[[AnyArray], None] | None = None,
+    on_start: Callable[[Reading], None] | None = None,
 ) -> Repair:
     """Write a capture with right checksums; all other octets stay as they are.
 
@@ -130,6 +131,8 @@ def repair(
     on_change : callable, optional
         Is given the changes, in order, as arrays with ``frame``, ``layer`` (place in `LAYERS`),
         ``offset``, ``old``, ``new``.
+    on_start : callable, optional
+        Is given each `Reading` before it begins, to see how far it has come.
 
     Returns
     -------
@@ -150,6 +153,8 @@ def repair(
     layers = _layers(only)
     with rereadable(source) as capture, one_stream(capture) as stream:
         reading = Reading(capture, ports=ports, engine=engine, jobs=jobs)
+        if on_start is not None:
+            on_start(reading)
         stretches = Stretches(stream, index=index_of(reading.engine))
         with opened(destination, [stream.name]) as (file, name):
             result = Repair(stream.name, name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from vxcsum.explain.explanation import Explanation
+    from vxcsum.pipeline import Reading
 
 __all__ = ["explain"]
 
@@ -21,6 +22,7 @@ def explain(
     jobs: int | None = None,
     pre_nat: Iterable[str] = (),
     vantage: str = "auto",
+    on_start: Callable[[Reading], None] | None = None,
 ) -> Explanation:
     """Explain the checksums of one frame.
 
@@ -32,6 +34,8 @@ def explain(
         Its number, from 1, as Wireshark counts.
     ports, engine, jobs, pre_nat, vantage
         As for `vxcsum.analyze`; the whole capture is analysed, too.
+    on_start : callable, optional
+        Is given each `Reading` before it begins, to see how far it has come.
 
     Returns
     -------
@@ -59,4 +63,5 @@ def explain(
         jobs=jobs,
         pre_nat=pre_nat,
         vantage=vantage,
+        on_start=on_start,
     )

@@ -22,7 +22,7 @@ from vxcsum.rules.evidence import Evidence
 from vxcsum.source.again import rereadable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from vxcsum.explain.frames import FragmentSet, Frame
     from vxcsum.explain.parts import Part
@@ -148,6 +148,7 @@ def explained(
     jobs: int | None,
     pre_nat: Iterable[str],
     vantage: str,
+    on_start: Callable[[Reading], None] | None,
 ) -> Explanation:
     """Return the explanation of a frame; see `vxcsum.explain.explain`."""
     if frame < 1:
@@ -164,6 +165,7 @@ def explained(
             pre_nat=pre_nat,
             vantage=vantage,
             listed_frames=_LISTED_FRAMES,
+            on_start=on_start,
         )
     context = _context(report, pre_nat, vantage)
     return _explained(found, report, context)
