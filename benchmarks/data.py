@@ -39,7 +39,8 @@ VXLAN_PORT = 4789
 FOLDER = Path(tempfile.gettempdir()) / "vxcsum-benchmarks"
 
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
-_VERSION = 1  # of what this file writes; part of the name of the cached files
+_FLOWS = 1000  # of each slot of a row
+_VERSION = 3  # of what this file writes; part of the name of the cached files
 _BATCH_OCTETS = 32 << 20
 _POOL_OCTETS = 16 << 20
 _START = 1_700_000_000
@@ -145,9 +146,10 @@ def _sum(octets: Octets) -> Sums:
     return total
 
 
-def _field(total: Sums) -> Sums:
-    """Return the checksum field for a sum; 0xffff, never 0, so that UDP may have it."""
-    return 0xFFFF - total % 0xFFFF
+def _field(total: Sums, *, udp: bool = False) -> Sums:
+    """Return the checksum field for a sum; UDP writes 0xffff for 0, nobody else does (RFC 768)."""
+    field = 0xFFFF - total % 0xFFFF
+    return field if udp else field % 0xFFFF
 
 
 def _put(octets: Octets, at: int, values: Sums | int, size: int = 2) -> None:
@@ -208,12 +210,12 @@ def frames_of(slot: Slot, number: npt.NDArray[np.int64], place: int, pool: Octet
         shift = int(number[0] + 131 * place) % max(1, len(pool) - slot.payload - step * (rows - 1))
         windows = np.lib.stride_tricks.sliding_window_view(pool, slot.payload)
         body[:] = windows[shift : shift + step * rows : step]
-    flow = (number * 31 + place * 7) % 1000
+    flow = (number * 31 + place * 7) % _FLOWS
     if slot.protocol in (TCP, UDP):
         _put(segment, 0, 40000 + flow)
         _put(segment, 2, 8080 if slot.protocol == TCP else 53)
     if slot.protocol == TCP:
-        _put(segment, 4, number * 1460 & 0xFFFFFFFF, 4)
+        _put(segment, 4, number // _FLOWS * slot.payload & 0xFFFFFFFF, 4)  # the stream goes on
         _put(segment, 8, 1, 4)
         _put(segment, 12, 0x8018 if slot.payload else 0x8010)
         _put(segment, 14, 500)
@@ -233,7 +235,7 @@ def frames_of(slot: Slot, number: npt.NDArray[np.int64], place: int, pool: Octet
     pseudo = 0
     if slot.protocol != ICMP:
         pseudo = _plain_sum(addresses) + slot.protocol + slot.transport
-    _put(segment, field, _field(_sum(segment) + pseudo))
+    _put(segment, field, _field(_sum(segment) + pseudo, udp=slot.protocol == UDP))
 
     ethernet = bytes.fromhex("020000000002 020000000001")
     tag = struct.pack(">HH", 0x8100, 100) if slot.vlan else b""
@@ -256,7 +258,7 @@ def frames_of(slot: Slot, number: npt.NDArray[np.int64], place: int, pool: Octet
     frame[:, start + 16 : start + 30] = np.frombuffer(inner_ethernet, "u1")
     if slot.checksum:
         pseudo = _plain_sum(addresses) + UDP + slot.datagram
-        _put(frame, start + 6, _field(_sum(frame[:, start:]) + pseudo))
+        _put(frame, start + 6, _field(_sum(frame[:, start:]) + pseudo, udp=True))
     rewritten = 1024 + (number * 7919 + place * 13) % 31000  # no port a Linux tunnel takes itself
     if slot.fault == "VX101":  # the address kept, the port changed: the field becomes 0xffff
         _put(frame, start, rewritten)
