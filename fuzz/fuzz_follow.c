@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rows *rows = calloc(1, sizeof *rows);
     struct connection *connections = calloc(ROOM, sizeof *connections);
     int32_t *slots = calloc(SLOTS, sizeof *slots);
-    int64_t *syns = calloc(2 * ROWS, sizeof *syns), *segments = calloc(MAX_SEGMENT + 1, 8);
+    int64_t *syns = calloc(2 * ROWS, sizeof *syns), *segments = calloc(2 * (MAX_SEGMENT + 1), 8);
     struct state state = {
         .connections = connections,
         .room = ROOM,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vxcsum.flow import tracking, vectorized
+from vxcsum.flow import lookup, tracking, vectorized
 from vxcsum.flow.records import State
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_random_frames_make_what_the_twins_differ_in_if_they_do() -> None:
 def test_ends_with_the_same_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     table = random_table(np.random.default_rng(1), 200, 9)
     wanted = followed(vectorized, table, [], 1000)
-    monkeypatch.setattr(vectorized, "_ODD", np.uint64(0))  # every key is the same
+    monkeypatch.setattr(lookup, "_ODD", np.uint64(0))  # every key is the same
     assert followed(vectorized, table, [], 1000) == wanted
 
 
@@ -149,6 +149,7 @@ def test_the_compiled_twin_checks_what_it_is_given(change: dict[str, Any], messa
         "syn_row": np.zeros(4, np.int64),
         "syn_connection": np.zeros(4, np.int64),
         "count": 0,
+        "seed": 0,
     }
     with pytest.raises(ValueError, match=message):
         native._native.follow(*(given | change).values())

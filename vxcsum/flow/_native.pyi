@@ -9,5 +9,6 @@ def follow(
     syn_row: AnyArray,
     syn_connection: AnyArray,
     count: int,
+    seed: int,
     /,
 ) -> tuple[int, int, int]: ...

@@ -8,112 +8,113 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.flow.records import ABSENT_TIME, COPY_NANOSECONDS, MAX_SEGMENT
-from vxcsum.flow.tracking import Runs, track
+from vxcsum.flow.tracking import track
 from vxcsum.packet.columns import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from vxcsum.flow.records import Records, State
-    from vxcsum.packet.columns import I64, AnyArray
+    from vxcsum.flow.tracking import Runs
+    from vxcsum.flow.vectorized import Frames
+    from vxcsum.packet.columns import I64, Bool
 
 _SYN, _RST, _ACK = 2, 4, 16
 _UDP_HEADER = 8
 _JUMBO_FRAME, _ETHERNET_FRAME = 9216 + 64, 1600
 
 
-def count(state: State, frames: Mapping[str, AnyArray], connection: I64, end: I64) -> None:
+def count(state: State, frames: Frames, runs: Runs) -> None:
     """Add what is counted of frames, and of those with payload."""
-    heads = np.flatnonzero(np.r_[True, connection[1:] != connection[:-1]])
-    numbers, last = connection[heads], state.memory["last"]
-    last[numbers] = np.maximum(last[numbers], np.maximum.reduceat(frames["timestamp"], heads))
-    runs = Runs(state.memory, connection, end)
-    inner = frames["inner_l4_status"][runs.sorting]
-    outer = frames["outer_udp_status"][runs.sorting]
-    runs.add("frames", np.ones(inner.size, np.uint8))
+    last = state.memory["last"]
+    latest = np.maximum.reduceat(frames.times, runs.heads)
+    np.maximum.at(last, runs.connection, latest)
+    inner, outer = frames["inner_l4_status"], frames["outer_udp_status"]
+    runs.add_totals("frames", runs.sizes)
     runs.add("partial", inner == Status.PARTIAL)
     runs.add("valid", inner == Status.VALID)
     runs.add("invalid", inner == Status.INVALID)
     runs.add("outer_invalid", outer == Status.INVALID)
-    flags = np.where(frames["lost"], frames["tcp_flags"] & ~np.uint8(_RST), frames["tcp_flags"])
-    runs.combine(np.bitwise_or, "tcp_flags", flags[runs.sorting])
-
-    seen = np.left_shift(np.uint8(1), frames["direction"][runs.sorting] & np.uint8(7))
+    flags = np.where(frames.lost, frames.flags & ~np.uint8(_RST), frames.flags)
+    runs.combine(np.bitwise_or, "tcp_flags", flags)
+    seen = np.left_shift(np.uint8(1), frames["direction"] & np.uint8(7))
     runs.combine(np.bitwise_or, "directions", seen)
 
-    _from_syns(state.memory, frames, connection, end)
-    header = np.where(frames["tcp"], frames["tcp_header_length"], np.uint8(_UDP_HEADER))
-    length = frames["inner_l4_length"].astype(np.int64)
-    rows = np.flatnonzero((header > 0) & (length > header))
-    if not rows.size:
-        return
-    runs = Runs(state.memory, connection[rows], end[rows])
-    rows = rows[runs.sorting]
-    octets = length[rows] - header[rows]
-    times, status = frames["timestamp"][rows], frames["inner_l4_status"][rows]
-    tcp, origlen = frames["tcp"][rows], frames["origlen"][rows]
-    runs.add("data_frames", np.ones(rows.size, np.uint8))
+    header = np.where(frames.tcp, frames["tcp_header_length"], np.uint8(_UDP_HEADER))
+    data = (header > 0) & (frames["inner_l4_length"] > header)
+    _from_syns(state.memory, frames, runs, data)
+    rows = np.flatnonzero(data)
+    if rows.size:
+        octets = frames["inner_l4_length"][rows].astype(np.int64) - header[rows]
+        if rows.size != data.size:
+            frames = frames.take(rows)
+        _count_data(state, frames, runs.part(rows), octets)
+
+
+def _count_data(state: State, frames: Frames, runs: Runs, octets: I64) -> None:
+    status, tcp, origlen = frames["inner_l4_status"], frames.tcp, frames["origlen"]
+    runs.add_totals("data_frames", runs.sizes)
     runs.add("octets", octets)
     runs.combine(np.maximum, "largest", octets)
     first = state.memory["from"]["first_data"]
-    first[runs.where] = np.where(
-        first[runs.where] == ABSENT_TIME, times[runs.heads], first[runs.where]
-    )
-    runs.combine(np.maximum, "last_data", times)  # no time is less than any
+    before = first[runs.where]
+    first[runs.where] = np.where(before == ABSENT_TIME, frames.times[runs.heads], before)
+    runs.combine(np.maximum, "last_data", frames.times)  # no time is less than any
     big = (origlen > _JUMBO_FRAME) | ((origlen > _ETHERNET_FRAME) & (status == Status.PARTIAL))
     runs.add("superframes", big & tcp)
     for inside in (0, 1):
-        some = tcp & ((frames["kind"][rows] == Kind.VXLAN) == inside)
+        some = tcp & ((frames["kind"] == Kind.VXLAN) == inside)
         segments = np.bincount(np.minimum(octets[some], MAX_SEGMENT))
         state.segments[inside, : segments.size] += segments
     # Where a checksum is wrong, the sequence number may be what is damaged.
     sound = np.flatnonzero(tcp & (status != Status.INVALID))
     if sound.size:
-        octets, rows = octets[sound], rows[sound]
-        opens = (frames["tcp_flags"][rows] & _SYN) != 0
-        seq = frames["tcp_seq"][rows] + opens.astype(np.uint32)
-        track(Runs(state.memory, connection[rows], end[rows]), state.memory, seq, octets)
+        opens = (frames.flags[sound] & _SYN) != 0
+        seq = frames["tcp_seq"][sound] + opens.astype(np.uint32)
+        track(runs.part(sound), state.memory, seq, octets[sound])
 
 
-def _from_syns(memory: Records, frames: Mapping[str, AnyArray], connection: I64, end: I64) -> None:
+def _from_syns(memory: Records, frames: Frames, runs: Runs, data: Bool) -> None:
     """Count the octets of ends that sent a SYN from the one after it.
 
     Where data came before the SYN, they are counted from the first of these.
     """
     sent = memory["from"]
-    fresh = frames["tcp"] & (frames["inner_l4_status"] != Status.INVALID)
-    fresh &= sent["tracked"][connection, end] == 0
-    syn = (frames["tcp_flags"] & _SYN) != 0
-    header = frames["tcp_header_length"]
-    data = (header > 0) & (frames["inner_l4_length"] > header)
+    syn = (frames.flags & _SYN) != 0
+    if not syn.any():
+        return
+    fresh = runs.spread(sent["tracked"][runs.where] == 0)
+    fresh &= frames.tcp & (frames["inner_l4_status"] != Status.INVALID)
     rows = np.flatnonzero(fresh & (syn | data))
-    _, first = np.unique(connection[rows] * 2 + end[rows], return_index=True)
-    rows = rows[first]  # frames of a connection are in order
-    rows = rows[syn[rows]]
-    sent["tracked"][connection[rows], end[rows]] = 1
-    sent["seq"][connection[rows], end[rows]] = frames["tcp_seq"][rows] + np.uint32(1)
+    group = np.searchsorted(runs.heads, rows, "right") - 1
+    first = np.diff(group, prepend=-1) != 0
+    rows, group = rows[first], group[first]
+    rows, group = rows[syn[rows]], group[syn[rows]]
+    where = runs.connection[group], runs.end[group]
+    sent["tracked"][where] = 1
+    sent["seq"][where] = frames["tcp_seq"][rows] + np.uint32(1)
 
 
-def handshakes(
-    memory: Records, frames: Mapping[str, AnyArray], connection: I64, end: I64
-) -> tuple[I64, I64]:
+def handshakes(memory: Records, frames: Frames, runs: Runs) -> tuple[I64, I64]:
     """Follow SYNs and the first acknowledgement of each connection, one after another."""
-    flags = frames["tcp_flags"]
-    begun = memory["begun"][connection] == 1
-    answers = np.flatnonzero(
-        begun
-        & (end == 0)
-        & ((flags & (_SYN | _RST | _ACK)) == _ACK)
-        & ~frames["lost"]
-        & (memory["established"][connection] == ABSENT_TIME)
-    )
-    answers = answers[np.unique(connection[answers], return_index=True)[1]]
-    events = np.sort(np.r_[np.flatnonzero(flags & _SYN), answers])
-    names = ("row", "tcp_flags", "timestamp", "lost", "outer_sport")
-    columns = [frames[name][events].tolist() for name in names]
+    flags = frames.flags
+    connection, end = runs.connection, runs.end
+    opening = (memory["begun"][connection] == 1) & (end == 0)
+    opening &= memory["established"][connection] == ABSENT_TIME
+    events = (flags & _SYN) != 0
+    if opening.any():
+        answers = np.flatnonzero(
+            runs.spread(opening) & ((flags & (_SYN | _RST | _ACK)) == _ACK) & ~frames.lost
+        )
+        group = np.searchsorted(runs.heads, answers, "right")
+        events[answers[np.diff(group, prepend=0) != 0]] = True
+    rows = np.flatnonzero(events)
+    group = np.searchsorted(runs.heads, rows, "right") - 1
+    in_time = np.lexsort((frames.row[rows], connection[group]))
+    rows, group = rows[in_time], group[in_time]
+    columns = (frames.row, flags, frames.times, frames.lost, frames["outer_sport"])
+    events_of = (column[rows].tolist() for column in columns)
     repeated: list[tuple[int, int]] = []
     for number, one_end, row, flag, now, lost, port in zip(
-        connection[events].tolist(), end[events].tolist(), *columns, strict=True
+        connection[group].tolist(), end[group].tolist(), *events_of, strict=True
     ):
         record = memory[number]
         opening = record["established"] == ABSENT_TIME

@@ -77,7 +77,7 @@ static bool open_state(struct views *views, PyObject *const buffers[], int64_t r
 }
 
 PyDoc_STRVAR(follow_doc,
-"follow(columns, rows, connections, slots, segments, syn_row, syn_connection, count)\n"
+"follow(columns, rows, connections, slots, segments, syn_row, syn_connection, count, seed)\n"
 "--\n\n"
 "Take in the frames of a table; see vxcsum.flow.vectorized.\n\n"
 "Return the number of connections, of retransmitted SYNs, and of frames for which there was no\n"
@@ -88,14 +88,15 @@ static PyObject *follow(PyObject *module, PyObject *args)
     PyObject *columns, *buffers[BUFFERS];
     Py_ssize_t rows;
     long long count;
+    unsigned long long seed;
     struct table table;
     struct state state = {0};
     struct views views;
 
     (void)module;
     views.count = 0;
-    if (!PyArg_ParseTuple(args, "O!nOOOOOL:follow", &PyDict_Type, &columns, &rows, &buffers[0],
-                          &buffers[1], &buffers[2], &buffers[3], &buffers[4], &count))
+    if (!PyArg_ParseTuple(args, "O!nOOOOOLK:follow", &PyDict_Type, &columns, &rows, &buffers[0],
+                          &buffers[1], &buffers[2], &buffers[3], &buffers[4], &count, &seed))
         return NULL;
     if (rows < 0) {
         PyErr_SetString(PyExc_ValueError, "a negative number of rows");
@@ -103,6 +104,7 @@ static PyObject *follow(PyObject *module, PyObject *args)
     }
     if (open_table(&views, columns, rows, &table) && open_state(&views, buffers, rows, &state)) {
         state.count = count;
+        state.seed = seed;
         if (count < 0 || count > state.room) {
             PyErr_Format(PyExc_ValueError, "%lld connections in room for %lld", count,
                          (long long)state.room);

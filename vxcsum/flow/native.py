@@ -48,8 +48,7 @@ def follow(table: Columns, state: State) -> tuple[I64, I64]:
     rows = len(table["kind"])
     columns = {n: np.ascontiguousarray(table[n]).view(code) for n, code in _COLUMNS.items()}
     syns = np.empty((2, rows), np.int64)
-    state.count, found, untracked = _native.follow(
-        columns, rows, state.memory, state.slots, state.segments, syns[0], syns[1], state.count
-    )
+    buffers = (state.memory, state.slots, state.segments, syns[0], syns[1])
+    state.count, found, untracked = _native.follow(columns, rows, *buffers, state.count, state.seed)
     state.untracked += untracked
     return syns[0, :found], syns[1, :found]

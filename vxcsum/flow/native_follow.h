@@ -8,7 +8,7 @@ struct state {
     struct connection *connections;
     int64_t room, count;
     int32_t *slots; /* number of a connection + 1, or 0 */
-    uint64_t mask;
+    uint64_t mask, seed; /* vxcsum.flow.records.State */
     int64_t *syn_row, *syn_connection; /* retransmitted SYNs of this table */
     int64_t syns, untracked;
     int64_t *segments; /* data segments outside and inside of VXLAN, by octets */
@@ -38,20 +38,21 @@ INLINE uint64_t mix(uint64_t value)
     return value;
 }
 
-INLINE uint64_t endpoint_hash(const uint64_t address[2], uint16_t port)
+INLINE uint64_t endpoint_hash(const uint64_t address[2], uint16_t port, uint64_t seed)
 {
-    return mix(mix(address[0] * UINT64_C(0x9e3779b97f4a7c15) + address[1]) +
+    return mix(mix((address[0] ^ seed) * UINT64_C(0x9e3779b97f4a7c15) + address[1]) +
                port * UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
 /* The same for both directions. */
-INLINE uint64_t hash_of(const struct key *key)
+INLINE uint64_t hash_of(const struct key *key, uint64_t seed)
 {
     const uint64_t place = (uint64_t)(uint32_t)key->capture << 32 ^
                            (uint64_t)(uint32_t)key->interface << 16 ^ key->ifindex;
     const uint64_t kind = (uint64_t)key->vni << 24 | (uint64_t)key->side << 16 |
                           (uint64_t)key->kind << 8 | key->protocol;
-    return mix(endpoint_hash(key->src, key->sport) + endpoint_hash(key->dst, key->dport) +
+    return mix(endpoint_hash(key->src, key->sport, seed) +
+               endpoint_hash(key->dst, key->dport, seed) +
                mix(place + kind * UINT64_C(0x165667b19e3779f9)));
 }
 
@@ -261,7 +262,7 @@ INLINE void handshake(struct state *state, struct connection *connection, int en
 }
 
 /* Return whether the frame of a row is of a connection, and what it is found by. */
-INLINE bool key_of(const struct table *table, int64_t row, struct key *key)
+INLINE bool key_of(const struct table *table, int64_t row, uint64_t seed, struct key *key)
 {
     const uint8_t protocol = table->inner_protocol[row];
     if (table->kind[row] == OTHER || table->inner_l4_status[row] == ABSENT ||
@@ -282,7 +283,7 @@ INLINE bool key_of(const struct table *table, int64_t row, struct key *key)
     /* Where interfaces have no numbers, what one sees going out another sees coming in. */
     if (table->direction[row] != UNKNOWN && key->ifindex == 0)
         key->side = (uint8_t)(1 + ((table->direction[row] == OUT) != in_order(key)));
-    key->hash = hash_of(key);
+    key->hash = hash_of(key, seed);
     return true;
 }
 
@@ -367,7 +368,7 @@ static void follow_rows(struct state *state, const struct table *table, int64_t 
     for (int64_t row = 0; row < rows;) {
         int count = 0;
         for (; row < rows && count < AHEAD; row++) {
-            if (key_of(table, row, &keys[count]))
+            if (key_of(table, row, state->seed, &keys[count]))
                 PREFETCH(&state->slots[keys[count++].hash & state->mask]);
         }
         for (int each = 0; each < count; each++) {

@@ -7,6 +7,7 @@ that does not repeat the one it began with begins another connection.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -121,12 +122,14 @@ class State:
     def __init__(self, bound: int = MAX_CONNECTIONS) -> None:
         # Memory that is only zeros is not taken before it is written to.
         self.memory: Records = np.zeros(bound, CONNECTION)
+        #: The index: at the place that its ends and the seed give, or behind it, the number of a
+        #: connection, counted from 1. The seed differs, so that captures which crowd one place of
+        #: it are hard to make.
         self.slots = np.zeros(1 << bound.bit_length(), np.int32)
+        self.seed = int.from_bytes(os.urandom(8), "little")
         self.segments: I64 = np.zeros((2, MAX_SEGMENT + 1), np.int64)
         self.count = 0
         self.untracked = 0
-        #: Connections by their ends, for the twin without an index of its own.
-        self.known: dict[bytes, int] = {}
 
     @property
     def connections(self) -> Records:

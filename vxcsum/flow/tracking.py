@@ -22,26 +22,48 @@ Hole = tuple[int, int, int]
 
 
 class Runs:
-    """Frames sorted by connection and end, for counting what each end of each one sent."""
+    """Frames sorted by connection and end, for counting what each end of each one sent.
 
-    def __init__(self, memory: Records, connection: I64, end: I64) -> None:
-        one = connection * 2 + end
-        self.sorting = np.argsort(one, kind="stable")
-        one = one[self.sorting]
-        self.heads = np.flatnonzero(np.r_[True, one[1:] != one[:-1]])
-        self.where = one[self.heads] // 2, one[self.heads] % 2
-        self.group = np.repeat(np.arange(self.heads.size), np.diff(np.r_[self.heads, one.size]))
+    Attributes
+    ----------
+    heads, sizes : int64[k]
+        The first frame of each end, and how many there are.
+    connection, end : int64[k]
+    """
+
+    def __init__(self, memory: Records, connection: I64, end: AnyArray) -> None:
+        change = connection[1:] != connection[:-1]
+        change |= end[1:] != end[:-1]
+        self.heads = np.flatnonzero(np.concatenate(([True], change)))
+        self.sizes = np.diff(self.heads, append=connection.size)
+        self.connection, self.end = connection[self.heads], end[self.heads].astype(np.int64)
+        self.where = self.connection, self.end
+        self._memory = memory
         self._sent = memory["from"]
 
+    def part(self, rows: I64) -> Runs:
+        """Return those of some of the frames, in the same order."""
+        if rows.size == self.sizes.sum():
+            return self
+        return Runs(self._memory, self.spread(self.connection)[rows], self.spread(self.end)[rows])
+
+    def spread(self, values: AnyArray) -> AnyArray:
+        """Return for each frame the value of its end."""
+        return np.repeat(values, self.sizes)
+
     def add(self, name: str, values: AnyArray) -> None:
-        """Add sorted values to a field."""
+        """Add something of each frame to a field."""
         if values.any():
             total = np.add.reduceat(values, self.heads, dtype=np.int64)
-            field = self._sent[name]
-            field[self.where] += total.astype(field.dtype)
+            self.add_totals(name, total)
+
+    def add_totals(self, name: str, totals: I64) -> None:
+        """Add something of each end to a field."""
+        field = self._sent[name]
+        field[self.where] += totals.astype(field.dtype)
 
     def combine(self, function: np.ufunc, name: str, values: AnyArray) -> None:
-        """Combine sorted values with a field."""
+        """Combine something of each frame with a field."""
         field = self._sent[name]
         reduced = function.reduceat(values, self.heads).astype(field.dtype)
         field[self.where] = function(field[self.where], reduced)
@@ -49,40 +71,46 @@ class Runs:
 
 def track(runs: Runs, memory: Records, seq: AnyArray, octets: I64) -> None:
     """Tell new octets from repeated ones, and from those that fill what was skipped before."""
-    sent, firsts, group, each = memory["from"], runs.heads, runs.group, runs.where
-    lasts = np.r_[firsts[1:], seq.size] - 1
-    before = sent[each]
+    sent, firsts, each = memory["from"], runs.heads, runs.where
+    group = runs.spread(np.arange(firsts.size))
+    lasts = firsts + runs.sizes - 1
     step = np.zeros(seq.size, np.int64)
     step[1:] = (seq[1:] - seq[:-1]).view(np.int32)
-    step[firsts] = np.where(
-        before["tracked"] == 1, before["at"] + (seq[firsts] - before["seq"]).view(np.int32), 0
-    )
+    since = sent["at"][each] + (seq[firsts] - sent["seq"][each]).view(np.int32)
+    step[firsts] = np.where(sent["tracked"][each] == 1, since, 0)
     start = _sums(step, firsts, group)
     stop = start + octets
     reached = np.empty(seq.size, np.int64)  # before each segment
     reached[1:] = stop[:-1]
-    reached[firsts] = before["end"]
-    reached = _running(np.maximum, reached, group, firsts)
-    skipped = np.maximum(start - reached, 0)
-    old = np.maximum(np.minimum(stop, reached) - start, 0)
-    filled = np.zeros(seq.size, np.int64)
-    events = np.flatnonzero(start != reached)
-    if events.size:
-        filled[events] = _filled(memory, runs, events, start, stop, reached)
-    asks = (octets == 1) & (stop == reached) & (filled == 0)
-
-    runs.add("repeated_octets", old - filled)
-    runs.add("repeated_frames", (old > filled) & ~asks)
-    runs.add("late_frames", (start < reached) & (old == filled) & ~asks)
-    sent["missing"][each] += np.add.reduceat(skipped - filled, firsts)
+    reached[firsts] = sent["end"][each]
+    if (start != reached).any():
+        reached = _running(np.maximum, reached, group, firsts)
+        _count_disorder(runs, memory, group, start, stop, reached)
     sent["tracked"][each] = 1
     sent["seq"][each] = seq[lasts]
     sent["at"][each] = start[lasts]
     sent["end"][each] = np.maximum(reached[lasts], stop[lasts])
 
 
+def _count_disorder(
+    runs: Runs, memory: Records, group: I64, start: I64, stop: I64, reached: I64
+) -> None:
+    skipped = np.maximum(start - reached, 0)
+    old = np.maximum(np.minimum(stop, reached) - start, 0)
+    filled = np.zeros(start.size, np.int64)
+    events = np.flatnonzero(start != reached)
+    filled[events] = _filled(
+        memory, runs, group[events], start[events], stop[events], reached[events]
+    )
+    asks = (stop - start == 1) & (stop == reached) & (filled == 0)
+    runs.add("repeated_octets", old - filled)
+    runs.add("repeated_frames", (old > filled) & ~asks)
+    runs.add("late_frames", (start < reached) & (old == filled) & ~asks)
+    runs.add("missing", skipped - filled)
+
+
 def _filled(
-    memory: Records, runs: Runs, events: I64, start: I64, stop: I64, reached: I64
+    memory: Records, runs: Runs, groups: I64, start: I64, stop: I64, reached: I64
 ) -> list[int]:
     """Follow what is not in order, one segment after another; return the octets that fill holes."""
     told, filled = memory["holes"], []
@@ -93,7 +121,7 @@ def _filled(
             rest = [(0, 0, 0)] * (HOLES - len(holes))
             told[runs.where[0][group], runs.where[1][group]] = [*holes, *rest]
 
-    columns = (column[events].tolist() for column in (runs.group, start, stop, reached))
+    columns = (column.tolist() for column in (groups, start, stop, reached))
     for one, low, high, end in zip(*columns, strict=True):
         if one != group:
             keep()
