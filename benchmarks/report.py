@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import vxcsum
+from benchmarks.goals import WHERE, Run, goals, number, stages
 from benchmarks.peers import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,28 +41,6 @@ installed packages have it.
 """
 
 
-class Run:
-    """One measurement."""
-
-    def __init__(self, record: dict[str, Any]) -> None:
-        self.info: dict[str, Any] = record["extra_info"]
-        self.seconds = float(record["stats"]["median"])
-        self.octet_rate = self.info["octets"] / self.seconds / 1e9
-        self.frame_rate = self.info["frames"] / self.seconds / 1e6
-
-    def get(self, name: str) -> Any:
-        """Return a label of the measurement, None where it has none."""
-        return self.info.get(name)
-
-    @property
-    def name(self) -> str:
-        """What was measured, in a few words."""
-        if self.get("case") == "peer":
-            return str(self.get("tool"))
-        engine = f", {self.get('engine')}, jobs {self.get('jobs')}" if self.get("engine") else ""
-        return f"{self.get('case')}{engine}"
-
-
 def measured(arguments: list[str]) -> dict[str, Any]:
     """Run the benchmarks and return what pytest-benchmark wrote."""
     with tempfile.TemporaryDirectory() as folder:
@@ -73,10 +52,6 @@ def measured(arguments: list[str]) -> dict[str, Any]:
         return document
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def _table(runs: list[Run], kind: str) -> list[str]:
     """Return the rows for one kind of capture, with the ratios to the floor and to each peer."""
     chosen = [r for r in runs if r.get("kind") == kind and r.get("case") not in SEPARATE]
@@ -86,10 +61,10 @@ def _table(runs: list[Run], kind: str) -> list[str]:
     head += [f"x {peer.name}" for peer in peers]
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     for run in chosen:
-        cells = [run.name, _number(run.get("octets") / 1e6), _number(run.octet_rate)]
-        cells.append(_number(run.frame_rate))
-        cells.append(_number(run.octet_rate / floor.octet_rate) if floor else "")
-        cells += [_number(run.frame_rate / peer.frame_rate) for peer in peers]
+        cells = [run.name, number(run.get("octets") / 1e6), number(run.octet_rate)]
+        cells.append(number(run.frame_rate))
+        cells.append(number(run.octet_rate / floor.octet_rate) if floor else "")
+        cells += [number(run.frame_rate / peer.frame_rate) for peer in peers]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -104,8 +79,8 @@ def _by_size(runs: list[Run]) -> list[str]:
     ]
     for run in runs:
         if run.get("case") == "by size":
-            cells = [run.get("engine"), _number(run.get("octets") / 1e6), f"{run.seconds:.3f}"]
-            cells += [_number(run.octet_rate), _number(run.get("peak") / 1e6)]
+            cells = [run.get("engine"), number(run.get("octets") / 1e6), f"{run.seconds:.3f}"]
+            cells += [number(run.octet_rate), number(run.get("peak") / 1e6)]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
 
@@ -154,6 +129,8 @@ def page(document: dict[str, Any]) -> str:
     if (DOCS / "benchmarks.svg").exists():
         lines += ["![million frames a second](benchmarks.svg)", ""]
     lines += ["## Machine", "", *_machine(document)]
+    lines += ["", "## Goals", "", *goals(runs)]
+    lines += ["", "## Where the time goes", "", WHERE, *stages(runs)]
     for kind in dict.fromkeys(str(run.get("kind")) for run in runs):
         lines += ["", f"## {kind}", "", *_table(runs, kind)]
     lines += [

@@ -28,7 +28,7 @@ _SCAN_OCTETS = 100_000_000
 FORMED = [(kind, "pcap") for kind in KINDS] + [("mtu", form) for form in FORMATS[1:]]
 
 
-@pytest.mark.parametrize("kind", ["mtu", "small", "superframes"])
+@pytest.mark.parametrize("kind", ["mtu", "small", "superframes", "imix"])
 def test_scan_alone(
     kind: str,
     octets: int,
@@ -76,7 +76,7 @@ def test_read_packets(
     measure(run, made, case="read_packets", engine=engine, jobs=1)
 
 
-@pytest.mark.parametrize("kind", ["mtu", "small", "imix"])
+@pytest.mark.parametrize("kind", ["mtu", "small", "superframes", "imix"])
 def test_flows_alone(
     kind: str,
     octets: int,

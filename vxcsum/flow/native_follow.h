@@ -374,7 +374,7 @@ static void follow_rows(struct state *state, const struct table *table, int64_t 
         for (int each = 0; each < count; each++) {
             const int32_t *slot = &state->slots[keys[each].hash & state->mask];
             if (is_taken(state, slot))
-                for (size_t at = 0; at < offsetof(struct connection, holes); at += CACHE_LINE)
+                for (size_t at = 0; at < offsetof(struct connection, first); at += CACHE_LINE)
                     PREFETCH((const char *)&state->connections[*slot - 1] + at);
         }
         for (int each = 0; each < count; each++)
