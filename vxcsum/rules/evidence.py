@@ -267,15 +267,21 @@ class Evidence:
         source, destination = table["outer_src"][rows], table["outer_dst"][rows]
         port = table["outer_dport"][rows]
         groups = group_pairs(source, destination, port)
+        further: list[I64] = []
         for members in groups:
             first = int(members[0])
             src_high, src_low = source[first].tolist()
             dst_high, dst_low = destination[first].tolist()
             self._remember((src_high, src_low))
             self._remember((dst_high, dst_low))
-            mine: I64 | slice = members if isinstance(rows, slice) else rows[members]
+            mine = members if isinstance(rows, slice) else rows[members]
             key = (capture, src_high, src_low, dst_high, dst_low, int(port[first]))
-            total += self._add_path(key, table, rows if len(groups) == 1 else mine, code)
+            if len(self.paths) >= MAX_PAIRS and key not in self.paths:
+                further.append(mine)
+            else:
+                total += self._add_path(key, table, rows if len(groups) == 1 else mine, code)
+        if further:  # they share one path
+            total += self._add_path(overflow_key(capture), table, np.concatenate(further), code)
         return total
 
     def _add_path(self, key: PairKey, table: PacketTable, rows: I64 | slice, code: U16) -> I64:

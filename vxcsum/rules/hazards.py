@@ -215,8 +215,8 @@ def _places(capture: CaptureEvidence, table: PacketTable, *, tunnelled: bool) ->
         capture.vnis = set(sorted(capture.vnis | new)[:MAX_VNIS])
     ifindex, interface = table["ifindex"], table["interface"]
     if ifindex.any() or interface.any():
-        both = np.unique(np.column_stack((interface, ifindex)), axis=0)[:64].tolist()
-        seen = capture.interfaces | {(a, b) for a, b in both}
+        both = distinct(interface.astype(np.int64) << 32 | ifindex)[:MAX_INTERFACES]
+        seen = capture.interfaces | {(one >> 32, one & 0xFFFFFFFF) for one in both.tolist()}
         capture.interfaces = set(sorted(seen)[:MAX_INTERFACES])
 
 
