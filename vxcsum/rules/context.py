@@ -144,6 +144,19 @@ class Context(Lookups):
         """Yield number and evidence of each capture that has frames."""
         yield from sorted(self.evidence.captures.items())
 
+    def showing(self, name: str) -> Iterator[tuple[int, CaptureEvidence, Occurrences]]:
+        """Yield number and evidence of each capture in which something was seen, and what was seen.
+
+        Parameters
+        ----------
+        name : str
+            The attribute of `CaptureEvidence` that is not to be empty.
+        """
+        for number, capture in self.capture_evidence():
+            seen: Occurrences = getattr(capture, name)
+            if seen.frames:
+                yield number, capture, seen
+
     @cached_property
     def _path_labels(self) -> tuple[I64, dict[int, PairKey]]:
         """The number of the path of each suspect, and the paths by number."""

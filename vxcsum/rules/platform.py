@@ -1,4 +1,4 @@
-"""Which platform a tunnel belongs to, told by its UDP port and VNI, and its tunnel device.
+"""Which platform a tunnel belongs to, told by its UDP port and VNI, and what cures its packets.
 
 Source: fact sheet, section 6.
 """
@@ -47,7 +47,35 @@ def platform_of(port: int, vni: int) -> Platform:
     return known or Platform(_PORT_NAMES.get(port, "a VXLAN tunnel"), DEVICE)
 
 
-def find_device(platform: Platform) -> tuple[Remedy, ...]:
+def offload_off(platform: Platform) -> tuple[Remedy, ...]:
+    """Return how to have the sending node compute its checksums in software."""
+    return (
+        *_find_device(platform),
+        Remedy(
+            f"on the sending node, at once ({platform.name})",
+            f"ethtool -K {platform.device} tx-checksum-ip-generic off",
+            "costs throughput: checksums in software, no segmentation offload over the tunnel",
+        ),
+        Remedy(
+            "to keep it over reboots",
+            'echo \'SUBSYSTEM=="net", ACTION=="add|change|move", '
+            f'ENV{{INTERFACE}}=="{platform.device}", '
+            f'RUN+="/usr/sbin/ethtool -K {platform.device} tx-checksum-ip-generic off"\' '
+            "> /etc/udev/rules.d/90-vxlan-checksum.rules",
+        ),
+    )
+
+
+def without_nat(port: int) -> Remedy:
+    """Return how to keep the packets of a tunnel out of NAT."""
+    return Remedy(
+        "the tunnel needs no NAT",
+        f"iptables -t nat -I POSTROUTING 1 -p udp --dport {port} -j ACCEPT",
+        "first make sure that no NAT of the tunnel is wanted",
+    )
+
+
+def _find_device(platform: Platform) -> tuple[Remedy, ...]:
     """Return how to find the tunnel device, where its name is not known."""
     if platform.device != DEVICE:
         return ()

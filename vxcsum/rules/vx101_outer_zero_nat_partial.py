@@ -68,7 +68,7 @@ from vxcsum.rules.connections import connections
 from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.odds import repeats
-from vxcsum.rules.platform import find_device, platform_of
+from vxcsum.rules.platform import offload_off, platform_of, without_nat
 from vxcsum.rules.readings import SINGLE_BITS
 
 if TYPE_CHECKING:
@@ -268,21 +268,8 @@ def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -
 
 def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
     """Return what cures the defect on the node that sent the packets."""
-    platform = platform_of(port, vni)
     return (
-        *find_device(platform),
-        Remedy(
-            f"on the sending node, at once ({platform.name})",
-            f"ethtool -K {platform.device} tx-checksum-ip-generic off",
-            "costs throughput: checksums in software, no segmentation offload over the tunnel",
-        ),
-        Remedy(
-            "to keep it over reboots",
-            'echo \'SUBSYSTEM=="net", ACTION=="add|change|move", '
-            f'ENV{{INTERFACE}}=="{platform.device}", '
-            f'RUN+="/usr/sbin/ethtool -K {platform.device} tx-checksum-ip-generic off"\' '
-            "> /etc/udev/rules.d/90-vxlan-checksum.rules",
-        ),
+        *offload_off(platform_of(port, vni)),
         Remedy(
             "Kubernetes before 1.16.13, 1.17.9, 1.18.6 or 1.19",
             "kubectl -n kube-system get daemonset kube-proxy -o wide",
@@ -293,9 +280,5 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
             "uname -r",
             "a kernel with the commit leaves a checksum of zero alone; it cures this, not VX102",
         ),
-        Remedy(
-            "the tunnel needs no NAT",
-            f"iptables -t nat -I POSTROUTING 1 -p udp --dport {port} -j ACCEPT",
-            "first make sure that no NAT of the tunnel is wanted",
-        ),
+        without_nat(port),
     )

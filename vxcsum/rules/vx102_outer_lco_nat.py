@@ -58,7 +58,7 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
-from vxcsum.rules.platform import find_device, platform_of
+from vxcsum.rules.platform import offload_off, platform_of, without_nat
 from vxcsum.rules.readings import flows_of, read_flows
 from vxcsum.rules.rewriting import rewriting_finding
 
@@ -157,24 +157,8 @@ def remedies(port: int, vni: int) -> tuple[Remedy, ...]:
     """Return what cures the defect on the node that sent the packets."""
     platform = platform_of(port, vni)
     return (
-        *find_device(platform),
-        Remedy(
-            f"on the sending node, at once ({platform.name})",
-            f"ethtool -K {platform.device} tx-checksum-ip-generic off",
-            "costs throughput: checksums in software, no segmentation offload over the tunnel",
-        ),
-        Remedy(
-            "to keep it over reboots",
-            'echo \'SUBSYSTEM=="net", ACTION=="add|change|move", '
-            f'ENV{{INTERFACE}}=="{platform.device}", '
-            f'RUN+="/usr/sbin/ethtool -K {platform.device} tx-checksum-ip-generic off"\' '
-            "> /etc/udev/rules.d/90-vxlan-checksum.rules",
-        ),
-        Remedy(
-            "the tunnel needs no NAT",
-            f"iptables -t nat -I POSTROUTING 1 -p udp --dport {port} -j ACCEPT",
-            "first make sure that no NAT of the tunnel is wanted",
-        ),
+        *offload_off(platform),
+        without_nat(port),
         Remedy(
             "the kernel has commit ea64d8d6c675 (5.7, or a backport)",
             f"ip link del {platform.device}; "

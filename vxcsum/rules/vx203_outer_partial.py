@@ -63,10 +63,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.outer_partial
-        if not seen.frames:
-            continue
+    for number, capture, seen in context.showing("outer_partial"):
         yield context.counted(
             RULE,
             number,

@@ -62,10 +62,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.inner_partial_outer_valid
-        if not seen.frames:
-            continue
+    for number, _, seen in context.showing("inner_partial_outer_valid"):
         yield context.counted(
             RULE,
             number,
@@ -75,7 +72,6 @@ def find(context: Context) -> Iterator[Finding]:
                 "The outer checksum covers the inner packet as it is here, with its checksum "
                 "unfinished. Nobody will finish it later; the receiver drops the inner packet."
             ),
-            evidence={},
             remedies=(
                 Remedy(
                     "the guest or device that feeds the tunnel",

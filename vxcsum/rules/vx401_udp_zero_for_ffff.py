@@ -61,9 +61,8 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.zero_for_ffff
-        if not seen.frames or not _only_kind(context, number, seen.frames):
+    for number, _, seen in context.showing("zero_for_ffff"):
+        if not _only_kind(context, number, seen.frames):
             continue
         yield context.counted(
             RULE,
@@ -75,7 +74,6 @@ def find(context: Context) -> Iterator[Finding]:
                 "others in the capture carry checksums: the step that turns 0 into 0xffff is "
                 "missing."
             ),
-            evidence={},
         )
 
 

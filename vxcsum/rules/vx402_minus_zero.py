@@ -56,10 +56,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.minus_zero
-        if not seen.frames:
-            continue
+    for number, _, seen in context.showing("minus_zero"):
         yield context.counted(
             RULE,
             number,
@@ -69,5 +66,4 @@ def find(context: Context) -> Iterator[Finding]:
                 "These checksums are right in ones-complement arithmetic, but written as 0xffff "
                 "where 0x0000 is usual; a receiver that compares instead of adding drops them."
             ),
-            evidence={},
         )

@@ -57,10 +57,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.ipv6_outer_zero
-        if not seen.frames:
-            continue
+    for number, _, seen in context.showing("ipv6_outer_zero"):
         yield context.counted(
             RULE,
             number,
@@ -70,7 +67,6 @@ def find(context: Context) -> Iterator[Finding]:
                 "UDP over IPv6 needs a checksum. A tunnel may leave it out, but only where the "
                 "receiving end is told so; if it is not, it drops every packet."
             ),
-            evidence={},
             remedies=(
                 Remedy(
                     "both ends, if they are to go without",

@@ -66,10 +66,7 @@ _DAMAGED = 5
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.ipv6_inner_zero
-        if not seen.frames:
-            continue
+    for number, _, seen in context.showing("ipv6_inner_zero"):
         paths = [path for key, path in context.evidence.paths.items() if key[0] == number]
         right = sum(p.inner((UDP,), Status.VALID, Status.PARTIAL, versions=(6,)) for p in paths)
         severity = Severity.ERROR if right <= 2 * seen.frames else Severity.WARNING
@@ -84,6 +81,5 @@ def find(context: Context) -> Iterator[Finding]:
                 "UDP over IPv6 has to have a checksum; a host that receives these datagrams drops "
                 "them."
             ),
-            evidence={},
             severity=severity if seen.frames >= _MANY else Severity.INFO,
         )

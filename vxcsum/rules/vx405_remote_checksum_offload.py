@@ -78,5 +78,4 @@ def find(context: Context) -> Iterator[Finding]:
                 "These packets carry the flag of remote checksum offload: their inner checksum is "
                 "finished at the far end of the tunnel."
             ),
-            evidence={},
         )

@@ -57,21 +57,20 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with checksums that were cut off."""
-    for number, capture in context.capture_evidence():
-        if capture.truncated.frames:
-            yield context.counted(
-                RULE,
-                number,
-                capture.truncated,
-                confidence=Confidence.CONFIRMED,
-                explanation=(
-                    "Octets that a checksum covers were not captured, so it can be neither right "
-                    "nor wrong here."
-                ),
-                evidence={
-                    "snaplen": context.captures[number].snaplen,
-                    "smallest_caplen": capture.smallest_caplen,
-                    "largest_origlen": capture.largest_origlen,
-                },
-                remedies=(Remedy("capture again", "tcpdump -s 0 -w capture.pcap"),),
-            )
+    for number, capture, seen in context.showing("truncated"):
+        yield context.counted(
+            RULE,
+            number,
+            seen,
+            confidence=Confidence.CONFIRMED,
+            explanation=(
+                "Octets that a checksum covers were not captured, so it can be neither right "
+                "nor wrong here."
+            ),
+            evidence={
+                "snaplen": context.captures[number].snaplen,
+                "smallest_caplen": capture.smallest_caplen,
+                "largest_origlen": capture.largest_origlen,
+            },
+            remedies=(Remedy("capture again", "tcpdump -s 0 -w capture.pcap"),),
+        )

@@ -59,22 +59,21 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with incomplete datagrams."""
-    for number, capture in context.capture_evidence():
-        if capture.incomplete.frames:
-            yield context.counted(
-                RULE,
-                number,
-                capture.incomplete,
-                confidence=Confidence.CONFIRMED,
-                explanation=(
-                    "These frames begin fragmented datagrams whose other fragments are not in the "
-                    "capture."
+    for number, _, seen in context.showing("incomplete"):
+        yield context.counted(
+            RULE,
+            number,
+            seen,
+            confidence=Confidence.CONFIRMED,
+            explanation=(
+                "These frames begin fragmented datagrams whose other fragments are not in the "
+                "capture."
+            ),
+            evidence={"searched_frames": WINDOW},
+            remedies=(
+                Remedy(
+                    "capture again, with fragments",
+                    "tcpdump -s 0 'udp port 4789 or (ip[6:2] & 0x3fff != 0) or ip6[6] = 44'",
                 ),
-                evidence={"searched_frames": WINDOW},
-                remedies=(
-                    Remedy(
-                        "capture again, with fragments",
-                        "tcpdump -s 0 'udp port 4789 or (ip[6:2] & 0x3fff != 0) or ip6[6] = 44'",
-                    ),
-                ),
-            )
+            ),
+        )

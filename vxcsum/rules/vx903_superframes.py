@@ -56,10 +56,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.superframes
-        if not seen.frames:
-            continue
+    for number, capture, seen in context.showing("superframes"):
         yield context.counted(
             RULE,
             number,

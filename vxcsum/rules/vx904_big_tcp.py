@@ -56,10 +56,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.big_tcp
-        if not seen.frames:
-            continue
+    for number, capture, seen in context.showing("big_tcp"):
         yield context.counted(
             RULE,
             number,

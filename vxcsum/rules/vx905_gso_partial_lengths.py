@@ -62,16 +62,15 @@ def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture with such frames; their checksums are not judged."""
     long = np.flatnonzero(has_long_trailer(context.suspects))
     context.claim(long, "outer_udp", "inner_l4")
-    for number, capture in context.capture_evidence():
-        if capture.long_trailers.frames:
-            yield context.counted(
-                RULE,
-                number,
-                capture.long_trailers,
-                confidence=Confidence.LIKELY,
-                explanation=(
-                    "The headers of these frames describe one segment, and the frame holds many: "
-                    "a device will cut them and write the lengths and checksums."
-                ),
-                evidence={"largest_frame": capture.largest_frame},
-            )
+    for number, capture, seen in context.showing("long_trailers"):
+        yield context.counted(
+            RULE,
+            number,
+            seen,
+            confidence=Confidence.LIKELY,
+            explanation=(
+                "The headers of these frames describe one segment, and the frame holds many: "
+                "a device will cut them and write the lengths and checksums."
+            ),
+            evidence={"largest_frame": capture.largest_frame},
+        )

@@ -56,10 +56,7 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that shows it."""
-    for number, capture in context.capture_evidence():
-        seen = capture.not_vxlan
-        if not seen.frames:
-            continue
+    for number, _, seen in context.showing("not_vxlan"):
         yield context.counted(
             RULE,
             number,
@@ -69,5 +66,4 @@ def find(context: Context) -> Iterator[Finding]:
                 "These packets go to a VXLAN port but carry no valid VXLAN header; they were "
                 "verified as plain UDP."
             ),
-            evidence={},
         )
