@@ -67,8 +67,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report = outcome.get_result()
     folder = item.config.getoption("--vxcsum-keep")
     if report.failed and folder and _CASE in item.stash:
-        kept = item.stash[_CASE].keep(item.config.invocation_params.dir / folder, item.nodeid)
-        report.sections += [("vxcsum: kept", "\n".join(map(str, kept)))] if kept else []
+        try:
+            kept = item.stash[_CASE].keep(item.config.invocation_params.dir / folder, item.nodeid)
+            said = "\n".join(map(str, kept))
+        except OSError as error:  # the test's own failure is what counts
+            said = f"no captures: {error}"
+        report.sections += [("vxcsum: kept", said)] if said else []
 
 
 @pytest.fixture
@@ -81,7 +85,7 @@ def _vxcsum_case(request: pytest.FixtureRequest) -> Generator[Case, None, None]:
             problem = "the marker vxcsum takes ignore=RULES and nothing else"
             raise pytest.UsageError(problem)
         rules = marker.kwargs.get("ignore", ())
-        ignore += [rules] if isinstance(rules, str) else rules
+        ignore += [rules] if isinstance(rules, str) else rules or ()
     config = request.config
     severity = config.getoption("--vxcsum-fail-on") or config.getini("vxcsum_fail_on")
     case = request.node.stash[_CASE] = Case(ignore, severity)

@@ -183,14 +183,47 @@ def test_captures_of_failed_tests_are_kept(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--vxcsum-keep", "kept")
     result.assert_outcomes(failed=2, passed=1)
     kept = sorted(p.relative_to(pytester.path).as_posix() for p in pytester.path.rglob("kept/*/*"))
+    folders = sorted({path.rsplit("/", 1)[0] for path in kept})
     name = "kept/test_captures_of_failed_tests_are_kept.py_test_fails_VX"
-    assert kept == [
-        f"{name}101/VX101.pcap",
-        f"{name}101/vx102.pcap",
-        f"{name}_102/VX101.pcap",
-        f"{name}_102/vx102.pcap",
-    ]
-    result.stdout.fnmatch_lines(["*vxcsum: kept*", "*kept/*VX101/VX101.pcap"])
+    assert [folder.rsplit("-", 1)[0] for folder in folders] == [f"{name}101", f"{name}_102"]
+    assert kept == [f"{f}/{capture}.pcap" for f in folders for capture in ("VX101", "vx102")]
+    result.stdout.fnmatch_lines(["*vxcsum: kept*", "*kept/*VX101-*/VX101.pcap"])
+
+
+def test_tests_with_names_that_look_alike_keep_their_captures_apart(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("name", ["a/b", "a:b", "a b", "x" * 300 + "1", "x" * 300 + "2"])
+        def test_fails(vxcsum_synth, name):
+            vxcsum_synth("VX101")
+            assert not name
+        """
+    )
+    run(pytester, "--vxcsum-keep", "kept").assert_outcomes(failed=5)
+    assert len(list(pytester.path.rglob("kept/*/VX101.pcap"))) == 5
+
+
+def test_a_folder_that_cannot_be_made_leaves_the_test_its_own_failure(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_fails(vxcsum_synth):
+            vxcsum_synth("VX101")
+            assert 1 == 2
+
+        def test_passes():
+            pass
+        """
+    )
+    (pytester.path / "taken").write_text("a file")
+    result = run(pytester, "--vxcsum-keep", "taken")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*assert 1 == 2*", "*vxcsum: kept*", "no captures: *taken*"])
 
 
 def test_suites_that_do_not_use_it_do_not_pay_for_it(pytester: pytest.Pytester) -> None:
@@ -249,7 +282,7 @@ def test_it_works_with_xdist(pytester: pytest.Pytester) -> None:
         *WITHOUT, "-n", "2", "--strict-markers", "--vxcsum-keep", "kept", "--vxcsum-fail-on", "info"
     )
     result.assert_outcomes(passed=4, failed=1)
-    assert len(list(pytester.path.glob("kept/*test_fails/VX102.pcap"))) == 1
+    assert len(list(pytester.path.glob("kept/*test_fails-*/VX102.pcap"))) == 1
 
 
 # Recording
@@ -312,7 +345,7 @@ def test_setup(broken):
     result = run(pytester, "--vxcsum-fail-on", "info", "--vxcsum-keep", "kept")
     result.assert_outcomes(passed=1, failed=1, errors=1)
     result.stdout.fnmatch_lines(["*AssertionError: findings in *: VX201 (2 frames)"])
-    kept = sorted(path.parent.name[-10:] for path in pytester.path.glob("kept/*/1-lo.pcap"))
+    kept = sorted(path.parent.name[-19:-9] for path in pytester.path.glob("kept/*/1-lo.pcap"))
     assert kept == ["test_fails", "test_setup"]
 
 

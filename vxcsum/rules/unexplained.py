@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 #: Damage hits few packets; where more are wrong than this share, something systematic is at work.
 SPORADIC_SHARE = 0.2
-#: Of the residuals of damaged packets, at least this share differ from each other.
+#: Of the residuals of damaged packets, so many differ from each other, as a share of what
+#: chance would give.
 _DISTINCT_SHARE = 0.5
+_RESIDUALS = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Leftover:
     def sporadic(self) -> bool:
         """Tell whether this looks like damage: few packets, each wrong in its own way."""
         different = distinct(self.residuals).size
-        return self.few and different >= _DISTINCT_SHARE * self.rows.size
+        # Of many residuals drawn at random, some are the same.
+        expected = _RESIDUALS * -math.expm1(-self.rows.size / _RESIDUALS)
+        return self.few and different >= _DISTINCT_SHARE * expected
 
 
 def leftovers(context: Context) -> Iterator[Leftover]:

@@ -40,7 +40,8 @@ class Truth:
         Of the file.
     findings : dict of str to list of int, or None
         Rule: the frames, from 1, in which it is true. Errors and warnings. None where the rule
-        is true of the capture, or of connections, and not of frames of its own.
+        is true of the capture, or of connections, and not of frames of its own. What became of
+        connections (VX7) is only said by scenarios that are about them.
     info : dict of str to list of int, or None
         The same for rules that find something worth saying, and nothing wrong.
     rate : float

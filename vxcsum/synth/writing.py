@@ -22,8 +22,6 @@ from vxcsum.synth.truth import Truth, marked_of
 if TYPE_CHECKING:
     from typing import Self
 
-    from vxcsum.synth.packet import Packet
-
 DEFAULT_FRAMES = 1000
 _PAUSE = 1000  # microseconds around a scenario
 
@@ -37,8 +35,8 @@ class _Making:
     info: dict[str, list[int]]
 
     @classmethod
-    def of(cls, packets: list[Packet], linktype: int) -> Self:
-        records = list(records_of(packets, linktype))
+    def of(cls, recipe: Recipe, seed: int) -> Self:
+        records = list(records_of(recipe.packets(seed), recipe.linktype))
         return cls(records, *marked_frames([record.owner for record in records]))
 
     @property
@@ -53,16 +51,6 @@ class _Making:
         return sum(container.size(len(record.octets)) for record in self.records)
 
 
-def _thinned(packets: list[Packet], share: float) -> list[Packet]:
-    """Return the marked packets, and that share of the others, evenly."""
-    out, others = [], 0
-    for p in packets:
-        others += not p.marks
-        if p.marks or int(others * share) > int((others - 1) * share):
-            out.append(p)
-    return out
-
-
 class _Writer:
     """Puts a capture together, and notes what is true of it."""
 
@@ -71,7 +59,7 @@ class _Writer:
     ) -> None:
         self.linktype = ETHERNET if recipe is None else recipe.linktype
         self._out, self.container = out, container
-        self._shape, self._seed = shape, seed
+        self.shape, self._seed = shape, seed
         self._bulk: Bulk | None = None
         self._offset = 0
         self.frames = 0
@@ -82,7 +70,7 @@ class _Writer:
     @property
     def bulk(self) -> Bulk:
         if self._bulk is None:
-            row = SHAPES[self._shape]
+            row = SHAPES[self.shape]
             self._bulk = Bulk(row, self.linktype, self.container, self._seed)
         return self._bulk
 
@@ -97,17 +85,7 @@ class _Writer:
         self._offset += _PAUSE
         self.frames += frames
         self.octets += octets
-        for code in SAID_OF.get(self._shape, ()):
-            self.info.setdefault(code, None)
-
-    def make(self, recipe: Recipe, seed: int, rate: float | None) -> _Making:
-        """Make a recipe; healthy packets of its own are left out where the rate is high."""
-        packets = recipe.packets(seed)
-        making = _Making.of(packets, recipe.linktype)
-        if rate is None or not making.marked or making.marked >= rate * making.frames:
-            return making
-        share = (making.marked / rate - making.marked) / (making.frames - making.marked)
-        return _Making.of(_thinned(packets, share), recipe.linktype)
+        self.info.update(dict.fromkeys(SAID_OF.get(self.shape, ())))
 
     def scenario(self, making: _Making, shorten: int) -> None:
         start, container = START + self._offset, self.container
@@ -117,6 +95,8 @@ class _Writer:
         self.octets += self._write(data[:-shorten] if shorten else data)
         for into, marks in ((self.findings, making.findings), (self.info, making.info)):
             for rule, numbers in marks.items():
+                if into is self.info and self._bulk and rule in SAID_OF.get(self.shape, ()):
+                    continue  # of healthy frames, too
                 known = into.get(rule)
                 into[rule] = known = [] if known is None else known
                 known += [self.frames + number for number in numbers]
@@ -161,8 +141,8 @@ def write_capture(
         From 0.
     rate : float, optional
         Share of the frames that are wrong: the scenario is made as often as needed, with
-        other random numbers each time, in whole makings. Above the share that it has itself,
-        its healthy packets are left out. Where None, it is made once, or as often as fits where
+        other random numbers each time, in whole makings. At most the share that it has itself.
+        Where None, it is made once, or as often as fits where
         the rule is about whole captures (VX306, VX908).
     size : int, optional
         Octets of the file, met to within one frame. Not with ``frames``.
@@ -296,6 +276,17 @@ def _check(frames: int | None, seed: int, rate: float | None, size: int | None, 
         raise VxcsumError(problem)
 
 
+def _check_recipe(recipe: Recipe, shape: str, rate: float | None, *, alone: bool) -> None:
+    problem = None
+    if rate is not None and recipe.once:
+        problem = f"{recipe.name} cannot have a rate: made more than once it is something else"
+    elif shape in recipe.unfit and not (alone and rate is None):
+        fit = ", ".join(name for name in SHAPES if name not in recipe.unfit)
+        problem = f"{recipe.name} is not true beside traffic of the shape {shape}: wanted {fit}"
+    if problem is not None:
+        raise VxcsumError(problem)
+
+
 def _with_scenario(
     writer: _Writer,
     recipe: Recipe,
@@ -304,7 +295,8 @@ def _with_scenario(
     rate: float | None,
     size: int | None,
 ) -> None:
-    making = writer.make(recipe, seed, rate)
+    _check_recipe(recipe, writer.shape, rate, alone=frames is None and size is None)
+    making = _Making.of(recipe, seed)
     if writer.room(frames, size, making) < 0:
         given = f"{size} octets" if frames is None else f"{frames} frames"
         needed = writer.octets + making.octets(writer.container)
@@ -318,6 +310,13 @@ def _with_scenario(
     if rate is not None and not (making.marked and rate):
         said = "0: wanted more" if making.marked else f"{rate}: it has no frames of its own"
         problem = f"the rate of {recipe.name} cannot be {said}"
+        raise VxcsumError(problem)
+    if rate is not None and rate * making.frames > making.marked:
+        share = making.marked / making.frames
+        problem = (
+            f"the rate of {recipe.name} cannot be {rate}: it has healthy frames of its own, so it "
+            f"can be {share:.2g} at most"
+        )
         raise VxcsumError(problem)
     marked = made = 0
     while (room := writer.room(frames, size, making)) >= 0:
@@ -333,5 +332,5 @@ def _with_scenario(
         if rate is not None and marked + making.marked / 2 > rate * (writer.frames + room):
             break
         # Seeds of one capture are far from those of the next.
-        making = writer.make(recipe, (seed << 32) + made, rate)
+        making = _Making.of(recipe, (seed << 32) + made)
     writer.healthy(writer.room(frames, size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vxcsum.report.report import Report
+
+_LONGEST_NAME = 150
 
 
 class Case:
@@ -80,7 +83,7 @@ class Case:
     def keep(self, folder: Path, test: str) -> list[Path]:
         """Copy the captures of a failed test to a folder of its own, and return the copies."""
         self.finish()
-        target = folder / re.sub(r"[^\w.-]+", "_", test).strip("_")[:150]
+        target = folder / _folder_name(test)
         kept: list[Path] = []
         for path in dict.fromkeys(self.files):
             if path.is_file():
@@ -88,6 +91,12 @@ class Case:
                 kept.append(_free(target / path.name, kept))
                 shutil.copyfile(path, kept[-1])
         return kept
+
+
+def _folder_name(test: str) -> str:
+    """Return a name that no other test has, although not all of its characters may be kept."""
+    name = re.sub(r"[^\w.-]+", "_", test).strip("_")[:_LONGEST_NAME]
+    return f"{name}-{hashlib.sha256(test.encode()).hexdigest()[:8]}"
 
 
 def _free(path: Path, taken: Sequence[Path]) -> Path:

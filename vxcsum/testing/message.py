@@ -15,6 +15,7 @@ from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.packet.columns import Kind
 from vxcsum.report.text import printable
 from vxcsum.rules.base import address_text
+from vxcsum.rules.platform import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,8 @@ def explained(
             rest = finding.frames - len(shown)
             lines.append(f"  {rest:,} {'more' if shown else 'frames'}")
         commands = [remedy.command for remedy in finding.remedies if remedy.command]
-        lines += [f"  what to do: {command}" for command in commands[:1]]
+        shown_commands = 2 if any(DEVICE in command for command in commands[1:2]) else 1
+        lines += [f"  what to do: {command}" for command in commands[:shown_commands]]
     return "\n".join(lines)
 
 

@@ -160,6 +160,7 @@ for _number, (_code, _routine, _what, _like, _values) in enumerate(_ARITHMETIC):
             _routine,
             level=_level,
             rounds=2 if _code == "VX505" else 1,
+            unfit=("plain",) if _level == "plain" else (),
             resembles=_like,
             recovered=_values,
         )

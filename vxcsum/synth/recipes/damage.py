@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vxcsum.synth.packet import (
     ARP,
     PSH,
@@ -24,6 +26,9 @@ from vxcsum.synth.sums import (
     none,
     off_by,
 )
+
+if TYPE_CHECKING:
+    from vxcsum.synth.traffic import Traffic
 
 
 @recipe("vx600", resembles=("VX601", "VX602", "VX301", "VX505"))
@@ -50,19 +55,24 @@ def vx600_constant(base: int) -> list[Packet]:
 )
 def vx601(base: int) -> list[Packet]:
     """Three damaged packets among many."""
-    packets = traffic(base + 312, rounds=6).packets
-    for row, bits in ((20, (3, 70, 95)), (47, (13, 22, 41)), (66, (0, 9, 55))):
-        packets[row] = mark(packets[row].but(edit=flip(*bits)), "VX601")
-    return packets
+    t = traffic(base + 312, rounds=6)
+    for row in (20, 47, 66):
+        t.packets[row] = mark(t.packets[row].but(edit=flip(*_bits(t))), "VX601")
+    return t.packets
 
 
 @recipe("vx601-zero", resembles=("VX301", "VX303", "VX304", "VX305", "VX306", "VX603", "VX101"))
 def vx601_zero(base: int) -> list[Packet]:
     """Damaged packets in tunnels without outer checksums: only the inner ones notice."""
-    packets = traffic(base + 313, rounds=6, outer=none).packets
-    for row, bits in ((23, (3, 70, 95)), (50, (13, 22, 41))):
-        packets[row] = mark(packets[row].but(edit=flip(*bits)), "VX601")
-    return packets
+    t = traffic(base + 313, rounds=6, outer=none)
+    for row in (23, 50):
+        t.packets[row] = mark(t.packets[row].but(edit=flip(*_bits(t))), "VX601")
+    return t.packets
+
+
+def _bits(t: Traffic) -> list[int]:
+    """Return some of the last 96 bits; no two are in one place of a word, so no sum is right."""
+    return [16 * t.rng.randrange(6) + place for place in t.rng.sample(range(16), 6)]
 
 
 @recipe("vx602", resembles=("VX102", "VX104", "VX601", "VX501", "VX505", "VX507", "VX509"))

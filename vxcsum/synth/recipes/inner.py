@@ -175,7 +175,12 @@ def vx303_receiver(base: int) -> list[Packet]:
     return t.packets
 
 
-@recipe("vx303-opposite", confidence={"VX102": "confirmed"}, resembles=("VX303",))
+@recipe(
+    "vx303-opposite",
+    findings={"VX702": None},
+    confidence={"VX102": "confirmed"},
+    resembles=("VX303",),
+)
 def vx303_opposite(base: int) -> list[Packet]:
     """The opposite: curl fails while ping works."""
     t = Traffic(base + 95)
@@ -247,7 +252,7 @@ def vx305(base: int) -> list[Packet]:
 def vx305_udp(base: int) -> list[Packet]:
     """Only IPv6 inside: TCP is wrong, UDP and ICMPv6 are right."""
     return each(
-        traffic(base + 104, rounds=2, version=6, outer=none).packets, tcp_a, "VX305", base + 104
+        traffic(base + 104, rounds=4, version=6, outer=none).packets, tcp_a, "VX305", base + 104
     )
 
 

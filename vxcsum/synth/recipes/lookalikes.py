@@ -112,19 +112,23 @@ def one_damaged(seed: int, code: str, *bits: int, rounds: int = 2, **more: Any) 
     return packets
 
 
-@recipe("like-one-damaged", resembles=(*_NAT, *_SOFTWARE, "VX302", "VX603", "VX306", "VX600"))
+@recipe(
+    "like-one-damaged", once=True, resembles=(*_NAT, *_SOFTWARE, "VX302", "VX603", "VX306", "VX600")
+)
 def like_one_damaged(base: int) -> list[Packet]:
     """One damaged packet in a tunnel with outer checksums."""
     return one_damaged(base + 410, "VX601", 5, 29, 38)
 
 
-@recipe("like-one-damaged-unsummed", resembles=("VX301", "VX302", "VX304", "VX305", "VX306"))
+@recipe(
+    "like-one-damaged-unsummed", once=True, resembles=("VX301", "VX302", "VX304", "VX305", "VX306")
+)
 def like_one_damaged_unsummed(base: int) -> list[Packet]:
     """One damaged packet in a tunnel without."""
     return one_damaged(base + 411, "VX601", 5, 29, 38, outer=none)
 
 
-@recipe("like-one-field", resembles=("VX101", "VX103", "VX205", "VX102"))
+@recipe("like-one-field", once=True, resembles=("VX101", "VX103", "VX205", "VX102"))
 def like_one_field(base: int) -> list[Packet]:
     """One empty outer checksum damaged, in a tunnel without."""
     packets = traffic(base + 412, outer=none, rounds=4).packets
@@ -138,7 +142,7 @@ def like_one_bit(base: int) -> list[Packet]:
     return one_damaged(base + 413, "VX602", 12)
 
 
-@recipe("like-damaged-address", resembles=("VX908", "VX206", "VX104"))
+@recipe("like-damaged-address", once=True, resembles=("VX908", "VX206", "VX104"))
 def like_damaged_address(base: int) -> list[Packet]:
     """The outer source address of one packet damaged: header and datagram are off alike."""
     packets = traffic(base + 414, rounds=4).packets
@@ -194,7 +198,7 @@ def like_answered(base: int) -> list[Packet]:
     return [p.but(direction=0 if from_a(p) else 4) for p in packets]
 
 
-@recipe("like-retransmitted", resembles=("VX906", "VX202", "VX105"))
+@recipe("like-retransmitted", findings={"VX702": None}, resembles=("VX906", "VX202", "VX105"))
 def like_retransmitted(base: int) -> list[Packet]:
     """A finished SYN that nobody answers, on one interface."""
     t = Traffic(base + 423)
@@ -234,7 +238,7 @@ def like_large(base: int) -> list[Packet]:
     return t.packets
 
 
-@recipe("like-large-damaged", resembles=("VX306",))
+@recipe("like-large-damaged", once=True, resembles=("VX306",))
 def like_large_damaged(base: int) -> list[Packet]:
     """One large packet damaged, others right."""
     t = traffic(base + 430, rounds=2)
@@ -355,7 +359,7 @@ def like_few(base: int) -> list[Packet]:
     return t.packets[:3]
 
 
-@recipe("like-echo-damaged", resembles=("VX303", "VX601"))
+@recipe("like-echo-damaged", once=True, resembles=("VX303", "VX601"))
 def like_echo_damaged(base: int) -> list[Packet]:
     """One echo request of many damaged."""
     packets = traffic(base + 446, outer=none, rounds=4).packets

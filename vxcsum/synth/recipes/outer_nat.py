@@ -185,7 +185,7 @@ def vx102_ipv6(base: int) -> list[Packet]:
     return lco_nat(base + 25, ports=Ports(base + 25), rounds=1, version=6, outer_version=6)
 
 
-@recipe("vx102-one-syn", confidence={"VX102": "possible"})
+@recipe("vx102-one-syn", once=True, findings={"VX702": None}, confidence={"VX102": "possible"})
 def vx102_one_syn(base: int) -> list[Packet]:
     """One SYN and its retransmissions, wrong, beside right pings: one observation however often."""
     t = Traffic(base + 26)
@@ -195,7 +195,10 @@ def vx102_one_syn(base: int) -> list[Packet]:
 
 
 @recipe(
-    "vx102-two-syns", confidence={"VX102": "confirmed"}, recovered={"pre_nat_source_port": [45678]}
+    "vx102-two-syns",
+    findings={"VX702": None},
+    confidence={"VX102": "confirmed"},
+    recovered={"pre_nat_source_port": [45678]},
 )
 def vx102_two_syns(base: int) -> list[Packet]:
     """A SYN and a request of one outer flow: two observations and the contrast of ICMP."""
@@ -207,7 +210,10 @@ def vx102_two_syns(base: int) -> list[Packet]:
 
 
 @recipe(
-    "vx102-proof", confidence={"VX102": "confirmed"}, recovered={"pre_nat_source_port": [51785]}
+    "vx102-proof",
+    findings={"VX702": None},
+    confidence={"VX102": "confirmed"},
+    recovered={"pre_nat_source_port": [51785]},
 )
 def vx102_proof(base: int) -> list[Packet]:
     """Retransmitted SYNs from one port, and the one that gets through from the recovered port."""

@@ -31,13 +31,13 @@ from vxcsum.synth.sums import (
 from vxcsum.synth.traffic import Traffic
 
 
-@recipe("vx401", resembles=("VX404", "VX405", "VX402"))
+@recipe("vx401", unfit=("mixed", "large", "small", "sender"), resembles=("VX404", "VX405", "VX402"))
 def vx401(base: int) -> list[Packet]:
     """Inner UDP checksums that come out as 0 are sent as 0, all others are there."""
     return change(zero_sums(base + 110, 2), sums_to_zero, "VX401", inner=none)
 
 
-@recipe("vx401-outer", resembles=("VX403", "VX101"))
+@recipe("vx401-outer", unfit=("mixed", "large", "small", "sender"), resembles=("VX403", "VX101"))
 def vx401_outer(base: int) -> list[Packet]:
     """The same with the outer checksum."""
     packets = traffic(base + 111, rounds=2).packets
@@ -77,7 +77,7 @@ def vx403(base: int) -> list[Packet]:
     return change(t.packets, lambda _: True, "VX403")
 
 
-@recipe("vx404", resembles=("VX403", "VX401"))
+@recipe("vx404", unfit=("mixed", "ipv6"), resembles=("VX403", "VX401"))
 def vx404(base: int) -> list[Packet]:
     """UDP over IPv6 inside the tunnel without a checksum."""
     t = traffic(base + 115, rounds=3, version=6)
@@ -91,7 +91,9 @@ def vx405(base: int) -> list[Packet]:
     return change(t.packets, transport_a, "info:VX405", inner=partial, flags=0x0820)
 
 
-@recipe("vx405-summed", options={"vantage": "wire"}, resembles=("VX202", "VX204"))
+@recipe(
+    "vx405-summed", unfit=("sender",), options={"vantage": "wire"}, resembles=("VX202", "VX204")
+)
 def vx405_summed(base: int) -> list[Packet]:
     """The same below outer checksums that cover the unfinished inner ones, on the wire."""
     t = traffic(base + 117, rounds=1)

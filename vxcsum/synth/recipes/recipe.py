@@ -46,6 +46,10 @@ class Recipe:
     whole : bool
         Whether the rule is about a capture as a whole: the recipe is then made as often as fits,
         and not once among healthy traffic.
+    once : bool
+        Whether several makings in one capture would show something else.
+    unfit : tuple of str
+        Shapes of healthy traffic beside which the rule is not true.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Recipe:
     findings: dict[str, None] = field(default_factory=dict)
     shorten: int = 0
     whole: bool = False
+    once: bool = False
+    unfit: tuple[str, ...] = ()
 
     def packets(self, seed: int = 0) -> list[Packet]:
         """Return the packets in the order of their times."""

@@ -118,7 +118,7 @@ def vx908(base: int) -> list[Packet]:
     return change(traffic(base + 328, rounds=2).packets, lambda _: True, "VX908", edit=edit)
 
 
-@recipe("vx908-plain", resembles=("VX104", "VX302"))
+@recipe("vx908-plain", whole=True, resembles=("VX104", "VX302"))
 def vx908_plain(base: int) -> list[Packet]:
     """The same with plain packets."""
     edit = exchanged(26, ip("10.244.1.5"), ip("203.0.113.8"))

@@ -44,7 +44,9 @@ def vx201_plain(base: int) -> list[Packet]:
     return [p.but(plain=True) for p in packets]
 
 
-@recipe("vx202", options={"vantage": "wire"}, resembles=("VX201", "VX204"))
+@recipe(
+    "vx202", findings={"VX702": None}, options={"vantage": "wire"}, resembles=("VX201", "VX204")
+)
 def vx202(base: int) -> list[Packet]:
     """Unfinished inner checksums behind a forwarder that finishes none, captured on the wire."""
     t = Traffic(base + 63, outer=none)
@@ -55,7 +57,7 @@ def vx202(base: int) -> list[Packet]:
     return change(t.packets, transport_a, "VX202", inner=partial)
 
 
-@recipe("vx202-receiver", linktype=SLL, resembles=("VX201", "VX301"))
+@recipe("vx202-receiver", findings={"VX702": None}, linktype=SLL, resembles=("VX201", "VX301"))
 def vx202_receiver(base: int) -> list[Packet]:
     """The same at the receiver, as incoming packets: SYNs are repeated and never answered."""
     t = Traffic(base + 64, outer=none)
@@ -114,7 +116,7 @@ def vx206(base: int) -> list[Packet]:
     return change(traffic(base + 71, rounds=1).packets, from_a, "info:VX206", header=none)
 
 
-@recipe("vx206-wire", options={"vantage": "wire"}, resembles=("VX205", "VX908"))
+@recipe("vx206-wire", unfit=("sender",), options={"vantage": "wire"}, resembles=("VX205", "VX908"))
 def vx206_wire(base: int) -> list[Packet]:
     """The same on the wire."""
     return change(traffic(base + 72, rounds=1).packets, from_a, "VX206", header=none)
