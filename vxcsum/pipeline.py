@@ -116,7 +116,11 @@ class Reading:
         self.ports = port_set(ports)
         self.engine: Engine = load_engine(engine)
         self._source = source
-        if jobs is not None and jobs < 1:
+        try:
+            fits = jobs is None or operator.index(jobs) > 0
+        except TypeError:
+            fits = False
+        if not fits:
             problem = f"{jobs!r} is no number of threads: wanted 1 or more"
             raise VxcsumError(problem)
         self._jobs = jobs or os.cpu_count() or 1

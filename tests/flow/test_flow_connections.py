@@ -233,6 +233,7 @@ def test_octets_of_a_damaged_segment_are_not_tracked(engine: str) -> None:
     flows = flows_of(frames, engine)
     assert flows["client_missing_octets"].tolist() == [0]
     assert flows["client_repeated_octets"].tolist() == [0]
+    assert flows["client_goodput"].tolist() == [20 * 8 / 2]  # what arrived
 
 
 @st.composite

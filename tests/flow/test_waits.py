@@ -295,3 +295,39 @@ def test_few_or_small_segments_are_no_bulk(engine: str) -> None:
     small = [tcp(n / 1000, ACK, seq=100 + n, payload=100) for n in range(200)]
     assert not stories(analyze(capture(small), engine=engine))
     assert not stories(analyze(capture(bulk()[:50]), engine=engine))
+
+
+def test_one_packet_that_looks_unfinished_is_no_offload(engine: str) -> None:
+    # Of checksums that cannot be verified, two in 65,536 look so by chance.
+    one = tcp(1.9, ACK, seq=101 + 1000 * 120, payload=1000, value="partial")
+    (finding,) = stories(analyze(capture([*bulk(), one]), engine=engine))
+    assert finding.confidence.value == "possible"
+    assert finding.evidence["checksum_offload"] is None
+    assert finding.evidence["partial"] == 1
+
+
+def test_another_connection_of_the_same_ends_is_not_the_cause(engine: str) -> None:
+    lost = [tcp(0, SYN), tcp(1, SYN)]
+    wrong = [tcp(101 + n, SYN, seq=900, outer=0xFFFF) for n in range(3)]
+    others = [tcp(0.1 * n, ACK, sport=41000 + n, back=True) for n in range(5)]
+    report = analyze(capture(sorted([*lost, *wrong, *others])), engine=engine)
+    causes = {finding.evidence["delay_seconds"]: finding.evidence["cause"]
+              for finding in stories(report)}  # fmt: skip
+    assert causes[1.0] is None
+    assert causes[2.0] is not None
+
+
+def test_a_part_of_the_attempts_with_a_wrong_checksum_is_said(engine: str) -> None:
+    frames = [tcp(0, SYN, outer=0xFFFF), *(tcp(at, SYN) for at in (1, 3, 7))]
+    frames += [tcp(0.1 * n, ACK, sport=41000 + n, outer=0xFFFF, outer_port=51000) for n in range(5)]
+    (finding,) = stories(analyze(capture(sorted(frames)), engine=engine))
+    assert finding.evidence["cause"] is None
+    assert finding.evidence["failed_with_wrong_checksum"] == 1
+    assert "1 of the 4 attempts that failed had a wrong checksum" in finding.explanation
+
+
+def test_frames_out_of_order_make_no_negative_times(engine: str) -> None:
+    frames = [tcp(1, SYN), tcp(1.1, SYN_ACK, seq=9, back=True), tcp(0.5, ACK, seq=101)]
+    flows = analyze(capture(frames), engine=engine).flows
+    assert flows["delay_seconds"].tolist() == [0]
+    assert flows["round_trip_seconds"].tolist() == [0]

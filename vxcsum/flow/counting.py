@@ -54,6 +54,7 @@ def _count_data(state: State, frames: Frames, runs: Runs, octets: I64) -> None:
     runs.add_totals("data_frames", runs.sizes)
     runs.add("octets", octets)
     runs.combine(np.maximum, "largest", octets)
+    runs.add("damaged_octets", np.where(status == Status.INVALID, octets, 0))
     first = state.memory["from"]["first_data"]
     before = first[runs.where]
     first[runs.where] = np.where(before == ABSENT_TIME, frames.times[runs.heads], before)
@@ -120,7 +121,8 @@ def handshakes(memory: Records, frames: Frames, runs: Runs) -> tuple[I64, I64]:
         opening = record["established"] == ABSENT_TIME
         if not flag & _SYN:
             record["established"] = now
-            record["round_trip"] = _elapsed(int(record["last_syn"]), now)
+            # Captures may be out of order.
+            record["round_trip"] = max(0, _elapsed(int(record["last_syn"]), now))
             continue
         if lost and opening:
             record["lost_syns"] += 1

@@ -257,7 +257,8 @@ INLINE void handshake(struct state *state, struct connection *connection, int en
     } else if (connection->begun && end == 0 && (flags & (ACK | RST)) == ACK && !lost &&
                connection->established == ABSENT_TIME) {
         connection->established = now;
-        connection->round_trip = elapsed(connection->last_syn, now);
+        const int64_t lasted = elapsed(connection->last_syn, now);
+        connection->round_trip = lasted > 0 ? lasted : 0; /* captures may be out of order */
     }
 }
 
@@ -351,6 +352,8 @@ INLINE void follow_frame(struct state *state, const struct table *table, const s
         from->first_data = now;
     if (from->last_data == ABSENT_TIME || now > from->last_data)
         from->last_data = now;
+    if (status == INVALID) /* receivers drop it */
+        from->damaged_octets += octets;
     if (protocol != TCP)
         return;
     from->superframes += origlen > JUMBO_FRAME || (origlen > ETHERNET_FRAME && status == PARTIAL);

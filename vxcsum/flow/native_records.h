@@ -60,7 +60,7 @@ enum { ENDS = 2, MAX_SEGMENT = 65536, HOLES = 3, AHEAD = 32, CACHE_LINE = 64 };
 
 /* vxcsum.flow.records.DIRECTION */
 struct direction_record {
-    int64_t first_data, last_data, octets, repeated_octets;
+    int64_t first_data, last_data, octets, repeated_octets, damaged_octets;
     int64_t end, at, missing; /* octets after the first one: reached, last begun, skipped so far */
     uint32_t frames, data_frames, repeated_frames, late_frames, largest, superframes;
     uint32_t partial, valid, invalid, outer_invalid, seq;
@@ -88,6 +88,6 @@ struct connection {
     uint16_t outer_sport, outer_dport, last_outer_sport, unused_ports;
     struct hole holes[ENDS][HOLES]; /* the lowest first */
 };
-_Static_assert(sizeof(struct connection) == 480, "as vxcsum.flow.records.CONNECTION");
+_Static_assert(sizeof(struct connection) == 496, "as vxcsum.flow.records.CONNECTION");
 
 #endif

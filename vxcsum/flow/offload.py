@@ -8,7 +8,7 @@ Sources: Linux Documentation/networking/segmentation-offloads.rst, checksum-offl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,11 +27,15 @@ MIN_OCTETS = 500
 _SHARE = 0.1
 #: Segments are of one size if their average is this share of the largest.
 _ALIKE = 0.9
+#: A sender that leaves checksums to a device does so for most packets. Of those that are cut short
+#: and cannot be summed, two in 65,536 look like it.
+_UNFINISHED_SHARE = 0.01
 _COUNTS = (
     "frames",
     "data_frames",
     "octets",
     "repeated_octets",
+    "damaged_octets",
     "superframes",
     "partial",
     "valid",
@@ -61,13 +65,19 @@ class Transfer:
     partial: int
     valid: int
     invalid: int
-    partial_back: int  # in the other direction
+    unfinished_back: bool
+    """Whether checksums of the other direction were left to a device."""
     outgoing: bool | None
     """Whether the capture says that its host sent all of it, or received it; None where it says
     neither."""
     goodput: float | None
     """Bits a second: payload without repetitions, from the first data frame to the last, of the
     connections with at least a tenth of what the largest one carries."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether more checksums are unfinished than chance makes look so in frames cut short."""
+        return bool(_unfinished(self.partial, self.frames))
 
     @property
     def bulk(self) -> bool:
@@ -88,14 +98,14 @@ class Transfer:
     @property
     def checksum_offload(self) -> bool | None:
         """Whether the sender left checksums to a device; None where that cannot be seen."""
-        if self.partial:
+        if self.unfinished:
             return True
         return False if self.outgoing and self.bulk else None
 
     @property
     def segmentation_offload(self) -> bool | None:
         """Whether the sender left cutting to a device; None where that cannot be seen."""
-        if not (self.partial or self.outgoing):
+        if not (self.unfinished or self.outgoing):
             return None
         if self.superframes and not self._jumbo:
             return True
@@ -111,7 +121,10 @@ def transfers(flows: FlowTable, *, limit: int = MAX_TRANSFERS) -> list[Transfer]
     if not labels.size:
         return []
     octets = np.bincount(labels, sent["octets"][rows, ends])
-    partial = np.bincount(labels, sent["partial"][rows, ends])
+    unfinished = _unfinished(
+        np.bincount(labels, sent["partial"][rows, ends]),
+        np.bincount(labels, sent["frames"][rows, ends]),
+    )
     opposite = np.roll(labels, tcp.size)
     order = np.argsort(labels, kind="stable")
     stops = np.cumsum(np.bincount(labels))
@@ -120,7 +133,7 @@ def transfers(flows: FlowTable, *, limit: int = MAX_TRANSFERS) -> list[Transfer]
         mine = order[stops[label - 1] if label else 0 : stops[label]]
         part = rows[mine], ends[mine]
         if sent["frames"][part].any():
-            out.append(_transfer(flows, part, int(partial[opposite[mine[0]]])))
+            out.append(_transfer(flows, part, back=bool(unfinished[opposite[mine[0]]])))
     return out
 
 
@@ -148,7 +161,11 @@ def _mixed(key: U64, values: AnyArray) -> U64:
     return mixed
 
 
-def _transfer(flows: FlowTable, part: tuple[I64, I64], partial_back: int) -> Transfer:
+def _unfinished(partial: Any, frames: Any) -> Any:
+    return (partial > 0) & (partial >= _UNFINISHED_SHARE * frames)
+
+
+def _transfer(flows: FlowTable, part: tuple[I64, I64], *, back: bool) -> Transfer:
     sent = flows.field("from")
     total = {name: int(sent[name][part].sum(dtype=np.int64)) for name in _COUNTS}
     row, end = int(part[0][0]), int(part[1][0])
@@ -164,9 +181,9 @@ def _transfer(flows: FlowTable, part: tuple[I64, I64], partial_back: int) -> Tra
         interface=(int(flows.field("interface")[row]), int(flows.field("ifindex")[row])),
         sender=(sender[0], sender[1]),
         receiver=(receiver[0], receiver[1]),
-        new_octets=total["octets"] - total.pop("repeated_octets"),
+        new_octets=total["octets"] - total.pop("repeated_octets") - total.pop("damaged_octets"),
         largest_segment=int(sent["largest"][part].max()),
-        partial_back=partial_back,
+        unfinished_back=back,
         outgoing=_outgoing(sent["directions"][part]),
         goodput=_goodput(sent, part),
         **total,
@@ -181,6 +198,7 @@ def _outgoing(directions: AnyArray) -> bool | None:
 def _goodput(sent: AnyArray, part: tuple[I64, I64]) -> float | None:
     """Return bits a second; chatter before and after a transfer does not stretch its time."""
     octets: I64 = sent["octets"][part] - sent["repeated_octets"][part]
+    octets -= sent["damaged_octets"][part]
     if not octets.any():
         return None
     large = (octets > 0) & (octets >= _SHARE * int(octets.max()))

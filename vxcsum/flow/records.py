@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Records: TypeAlias = npt.NDArray[np.void]
 
-#: Connections followed, 480 octets each; memory is taken as they come.
+#: Connections followed, 496 octets each; memory is taken as they come.
 MAX_CONNECTIONS = 1 << 20
 #: Data segments are counted by octets up to this, larger ones together.
 MAX_SEGMENT = 65536
@@ -35,6 +35,7 @@ DIRECTION = np.dtype(
         ("last_data", "i8"),
         ("octets", "i8"),  # of payload, repeated ones included
         ("repeated_octets", "i8"),
+        ("damaged_octets", "i8"),  # with a wrong checksum: receivers drop them
         ("end", "i8"),  # octets after the SYN, or from the first one seen, that were reached
         ("at", "i8"),  # where the last segment began
         ("missing", "i8"),  # octets that were skipped and not seen since

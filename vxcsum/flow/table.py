@@ -182,7 +182,12 @@ def _node(end: int) -> Column:
 
 
 def _new_octets(end: int) -> Callable[[FlowTable], I64]:
-    return lambda flows: flows.sent("octets", end) - flows.sent("repeated_octets", end)
+    def column(flows: FlowTable) -> I64:
+        lost = flows.sent("repeated_octets", end) + flows.sent("damaged_octets", end)
+        new: I64 = flows.sent("octets", end) - lost
+        return new
+
+    return column
 
 
 def _goodput(end: int) -> Column:
@@ -201,7 +206,8 @@ def _seconds(duration: I64, known: I64) -> AnyArray:
 
 def _delay(flows: FlowTable) -> AnyArray:
     established = flows.field("established")
-    return _seconds(established - flows.field("first"), established)
+    lasted = np.maximum(established - flows.field("first"), 0)  # captures may be out of order
+    return _seconds(lasted, established)
 
 
 def _state(flows: FlowTable) -> AnyArray:

@@ -73,9 +73,9 @@ def find(context: Context) -> Iterator[Finding]:
     for transfer in context.transfers:
         if transfer.kind != Kind.VXLAN or not transfer.cut:
             continue
-        seen = bool(transfer.partial) or transfer.outgoing is True
+        seen = transfer.unfinished or transfer.outgoing is True
         given = context.asked_vantage == "sender"
-        elsewhere = context.asked_vantage in ("receiver", "wire") or transfer.partial_back > 0
+        elsewhere = context.asked_vantage in ("receiver", "wire") or transfer.unfinished_back
         elsewhere |= transfer.outgoing is False
         if not seen and not given and elsewhere:
             continue
@@ -84,7 +84,7 @@ def find(context: Context) -> Iterator[Finding]:
 
 def _finding(context: Context, transfer: Transfer, *, sure: bool) -> Finding:
     sender, receiver = address_text(transfer.sender), address_text(transfer.receiver)
-    if transfer.partial:
+    if transfer.unfinished:
         where = (
             f"{transfer.partial:,} of its packets have unfinished checksums, so it left those to "
         )

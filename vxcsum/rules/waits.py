@@ -233,6 +233,15 @@ class _Errors:
             for frame in error.frame_numbers
         }
 
+    def _is_of(self, row: int, one: FlowTable) -> bool:
+        """Tell whether a suspect of the same ends is of this connection, and not of another one."""
+        s = self._context.suspects
+        both = int(one.field("kind")[0]) == s["kind"][row] == Kind.VXLAN
+        if both and int(one.field("vni")[0]) != s["vni"][row]:
+            return False
+        opens = (s["tcp_flags"][row] & (_SYN | _ACK)) == _SYN
+        return not opens or int(one.field("isn")[0]) == s["tcp_seq"][row]
+
     def unverified(self, capture: int, frames: Sequence[int]) -> int:
         """Return how many of some SYNs have a checksum that could not be verified."""
         return sum((capture, frame) in self._unverifiable for frame in frames)
@@ -258,17 +267,18 @@ class _Errors:
             }
         )
         starts = [time for time, _ in attempts]
+        until = int(one.field("last")[0]) + COPY_NANOSECONDS if established is None else established
         for row in self._suspects.get(key, []):
             time = int(context.suspects["timestamp"][row].astype(np.int64))
             which = bisect_right(starts, time) - 1
-            if which >= 0 and (established is None or time < established):
+            if which >= 0 and time < until and self._is_of(row, one):
                 explained.setdefault(which, int(context.blame[row]))
         name = context.captures[int(capture[0])].name
         for which, (_, frame) in enumerate(attempts):
             if (name, frame) in self._named:
                 explained.setdefault(which, self._named[name, frame])
         if not explained or len(explained) < _MIN_SHARE * len(attempts):
-            return None, 0
+            return None, len(explained)
         error, _ = Counter(explained.values()).most_common(1)[0]
         return context.errors[error], len(explained)
 
@@ -332,6 +342,11 @@ def why(wait: Wait) -> str:
         elif len(set(wait.outer_ports)) > 1:
             said += " The outer source port changed on the way, which makes a new NAT mapping."
         return said
+    if wait.covered:
+        return (
+            f"{wait.covered} of the {wait.failed} attempts that failed had a wrong checksum; the "
+            "others were lost, filtered, or answered late, so checksums are not the whole cause."
+        )
     if wait.unverified:
         return (
             f"Whether their checksums are right cannot be told: {wait.unverified} of them could "
