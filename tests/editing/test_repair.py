@@ -192,6 +192,22 @@ def test_minus_zero_becomes_zero_but_for_udp() -> None:
     assert take(one(minus)[0], 14 + 20 + 16) == 0
 
 
+@pytest.mark.parametrize("value", [0xFFFF, 0x1234])
+def test_an_echo_reply_of_zeros_has_and_gets_a_checksum_of_ffff(engine: str, value: int) -> None:
+    right = ip(b"\0\0\xff\xff" + bytes(20), ICMP, A, B)
+    inner = put(right, 22, value)
+    for frame, wanted in (
+        (plain(inner).octets, plain(right).octets),
+        (
+            plain(tunnelled(inner, NODE_A, NODE_B, value=RIGHT)).octets,
+            plain(tunnelled(right, NODE_A, NODE_B, value=RIGHT)).octets,
+        ),
+    ):
+        assert one(frame, engine=engine)[0] == wanted
+        table = read([frame], engine=engine)
+        assert table["plain_icmp_expected"][0] | table["inner_icmp_expected"][0] == 0xFFFF
+
+
 def test_fragments_are_repaired_in_the_first_one_where_all_are_there(engine: str) -> None:
     whole = tunnelled(packet(TCP, 1, bytes(300)), NODE_A, NODE_B, value=2)
     wanted = tunnelled(finished(packet(TCP, 1, bytes(300))), NODE_A, NODE_B, value=RIGHT)
