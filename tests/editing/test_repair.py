@@ -330,6 +330,28 @@ def test_frames_that_are_not_looked_into_are_told() -> None:
     assert result.to_dict()["frames_not_read"] == 1
 
 
+@pytest.mark.parametrize("protocol", [4, 41, 47, 50, 132, ICMPV6])
+def test_packets_of_protocols_that_are_not_followed_are_told(protocol: int) -> None:
+    inner = ip(bytes(40), protocol, A, B)
+    source = pcap([plain(inner), plain(tunnelled(inner, NODE_A, NODE_B)), plain(packet(TCP))])
+    assert repair(source, io.BytesIO()).frames_not_read == 2
+
+
+def test_tunnels_without_ip_inside_are_told() -> None:
+    frame = plain(tunnelled(packet(TCP), NODE_A, NODE_B)).octets
+    arp = put(frame, 14 + 20 + 8 + 8 + 12, 0x0806)
+    assert repair(pcap([frame, arp]), io.BytesIO()).frames_not_read == 1
+
+
+def test_packets_that_are_verified_or_have_no_transport_are_no_news() -> None:
+    nothing = ip(b"", 59, A6, B6)
+    pieces = [plain(piece) for piece in fragments_of(packet(UDP, RIGHT, bytes(99)), [4])]
+    whole = [plain(packet(protocol)) for protocol in (TCP, UDP, ICMP, ICMPV6)]
+    result = repair(pcap([*whole, *pieces, plain(nothing)]), io.BytesIO())
+    assert result.frames_not_read == 0
+    assert "not looked into" not in str(result)
+
+
 def test_the_inner_sum_of_a_repaired_frame_is_all_ones() -> None:
     found, _ = one(plain(packet(TCP, 1, bytes(range(77)))).octets)
     head = found[26:34] + b"\0\6" + (97).to_bytes(2, "big")
