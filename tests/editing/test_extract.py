@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from support import TCP, address, framed, ip, pcap, plain, put, segment, take, t
 
 from vxcsum import CaptureError, Status, analyze, display_filter, extract, read_packets
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
+from vxcsum.rules import evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +128,18 @@ def test_a_finding_of_more_frames_than_a_report_lists_is_taken_whole() -> None:
     (finding,) = analyze(whole).findings
     assert (finding.code, finding.frames, len(finding.frame_numbers)) == ("VX201", 1500, 1000)
     assert taken(whole, rule="VX201") == whole
+
+
+def test_frames_beyond_those_examined_may_belong_to_the_rule_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = pcap([tcp(n, wrong=True) for n in range(1, 7)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert taken(whole, rule="VX6") == whole
+    monkeypatch.setattr(evidence, "MAX_SUSPECTS", 4)
+    with pytest.warns(UserWarning, match=r"2 more frames .* --status invalid chooses all"):
+        assert len(read_packets(taken(whole, rule="VX6"))) == 4
 
 
 def test_a_comment_says_what_was_found_and_changes_nothing_else(tmp_path: Path) -> None:

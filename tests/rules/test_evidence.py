@@ -174,6 +174,18 @@ def test_a_bound_that_was_hit_is_told(bound: str, monkeypatch: pytest.MonkeyPatc
     assert report.layers == diagnose(mixture()).layers
 
 
+def test_the_headline_counts_at_least_the_frames_that_were_examined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    packet = ipv4(segment(TCP, POD_A, POD_B), TCP, POD_A, POD_B)
+    frames = [plain(put(packet, 36, 7 * n)) for n in range(1, 9)]
+    assert "wrong checksums in 8 frames" in diagnose(frames).to_text()
+    monkeypatch.setattr(module, "MAX_SUSPECTS", 3)
+    report = diagnose(frames)
+    for page in (report.to_text(), report.to_html()):
+        assert "wrong checksums in at least 3 frames" in page
+
+
 def test_nothing_is_told_of_bounds_that_were_not_hit() -> None:
     assert diagnose(mixture()).evidence.limits == []
 
