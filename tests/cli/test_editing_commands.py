@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 A, B = address("10.244.1.5"), address("10.244.2.5")
 NODE_A, NODE_B = address("172.31.7.11"), address("172.31.7.12")
 
+PACKED = (".zst", ".xz", ".lz4", ".bz2", ".XZ")
+
 
 def frames() -> list[bytes]:
     tcp = ip(segment(TCP, A, B, b"data", value=PARTIAL), TCP, A, B)
@@ -154,6 +156,9 @@ def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
         (["-o", "x", "--frames", "0"], "count from 1"),
         (["-o", "x", "--flow", "a"], "is no flow"),
         (["-o", "x", "--time", "a"], "is no span of time"),
+        (["-o", "x.pcap", "--comment"], "wanted a name that ends in .pcapng"),
+        (["-o", "x.PCAP.gz", "--comment"], "wanted a name that ends in .pcapng"),
+        *((["-o", f"x.pcap{end}"], f"{end} is a compression that is only read") for end in PACKED),
         (["-o", "/nowhere/x.pcap"], "cannot write '/nowhere/x.pcap'"),
     ],
 )
@@ -229,6 +234,7 @@ def test_repair_reads_and_writes_pipes() -> None:
         (["-o", "in.pcap"], "it is one of the captures"),
         (["-o", "x", "--only", "tcp"], "unknown layer 'tcp'"),
         (["-o", "."], "cannot write '.'"),
+        *((["-o", f"x.pcap{end}"], "wanted .gz or none") for end in PACKED),
     ],
 )
 def test_repair_ends_with_2_where_it_cannot(

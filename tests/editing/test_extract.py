@@ -215,6 +215,11 @@ def test_the_suffix_chooses_the_container_both_ways(tmp_path: Path) -> None:
         assert (old[name] == new[name]).all()
 
 
+def test_comments_make_a_pcapng_of_what_has_no_telling_suffix(tmp_path: Path) -> None:
+    for name in ("out", "out.cap", "out.pcapng.gz"):
+        assert extract(pcap(FRAMES), tmp_path / name, comment=True).container == "pcapng"
+
+
 def test_a_pcap_has_one_link_type_and_says_so(tmp_path: Path) -> None:
     order = "<"
     raw = ip(segment(TCP, A, B), TCP, A, B)
