@@ -250,6 +250,25 @@ def test_repair_ends_with_2_where_it_cannot(
 
 
 @pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *(("analyze", option) for option in ("--select", "--ignore", "--pre-nat")),
+        *(("extract", f"--{what}") for what in ("rule", "status", "layer", "pre-nat", "frames")),
+        *(("extract", option) for option in ("--flow", "--time")),
+        ("repair", "--only"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", " ,"])
+def test_an_unset_variable_as_a_value_does_not_choose_all(
+    capture: Path, command: str, option: str, value: str
+) -> None:
+    target = [] if command == "analyze" else ["-o", capture.parent / "out"]
+    result = run(command, capture, *target, option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [path.name for path in capture.parent.iterdir()] == ["in.pcap"]
+
+
+@pytest.mark.parametrize(
     "command", [["explain", "1"], ["extract", "-o", "x"], ["repair", "-o", "x"]]
 )
 def test_what_is_no_capture_ends_with_2_and_leaves_no_file(

@@ -109,14 +109,14 @@ def extract(
         problem = "where to? Wanted: --output FILE, or --filter"
         raise click.UsageError(problem)
     wanted: dict[str, Any] = {
-        "rule": listed(rule) or (),
-        "status": listed(status) or (),
-        "layer": listed(layer) or (),
+        "rule": listed(rule, "--rule") or (),
+        "status": listed(status, "--status") or (),
+        "layer": listed(layer, "--layer") or (),
         "frames": frames,
         "flow": flow,
         "time": time,
         "ports": parse_ports(port),
-        "pre_nat": listed(pre_nat) or (),
+        "pre_nat": listed(pre_nat, "--pre-nat") or (),
         "vantage": vantage,
         "engine": engine,
     }
