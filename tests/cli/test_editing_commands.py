@@ -146,6 +146,22 @@ def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
     assert len(read(target)) == 1
 
 
+def test_a_filter_comes_with_the_ports_that_wireshark_has_to_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "ports.pcap"
+    inner = ip(segment(UDP, A, B), UDP, A, B)
+    ports = (4789, 8472, 6784, 8472)
+    tunnels = [plain(tunnelled(inner, NODE_A, NODE_B, dport=n)).octets for n in ports]
+    gpe = bytearray(plain(tunnelled(inner, NODE_A, NODE_B, dport=4790)).octets)
+    gpe[42], gpe[45] = 0x0C, 3  # the P flag, Ethernet
+    path.write_bytes(pcap([*tunnels, bytes(gpe)]))
+    for by in ("frames", "flows"):
+        result = run("extract", path, "--filter", by)
+        assert "vxlan" not in result.stdout
+        assert "it needs -d udp.port==6784,vxlan -d udp.port==8472,vxlan (Decode" in result.stderr
+        assert run("extract", path, "--filter", by, "--frames", "1,5").stderr == ""
+        assert run("extract", path, "--filter", by, "-q").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
