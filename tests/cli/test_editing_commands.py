@@ -174,7 +174,10 @@ def test_a_filter_comes_with_the_ports_that_wireshark_has_to_be_told(tmp_path: P
         (["-o", "x", "--time", "a"], "is no span of time"),
         (["-o", "x.pcap", "--comment"], "wanted a name that ends in .pcapng"),
         (["-o", "x.PCAP.gz", "--comment"], "wanted a name that ends in .pcapng"),
-        *((["-o", f"x.pcap{end}"], f"{end} is a compression that is only read") for end in PACKED),
+        *(
+            (["-o", f"x.pcap{end}"], f"{end} names a compression that is not written")
+            for end in PACKED
+        ),
         (["-o", "/nowhere/x.pcap"], "cannot write '/nowhere/x.pcap'"),
     ],
 )
@@ -250,7 +253,7 @@ def test_repair_reads_and_writes_pipes() -> None:
         (["-o", "in.pcap"], "it is one of the captures"),
         (["-o", "x", "--only", "tcp"], "unknown layer 'tcp'"),
         (["-o", "."], "cannot write '.'"),
-        *((["-o", f"x.pcap{end}"], "wanted .gz or none") for end in PACKED),
+        *((["-o", f"x.pcap{end}"], "wanted .gz, or no compression") for end in PACKED),
     ],
 )
 def test_repair_ends_with_2_where_it_cannot(

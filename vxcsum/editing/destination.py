@@ -33,8 +33,8 @@ def suffix_of(destination: Destination) -> str:
     path = Path(destination)
     if path.suffix.lower() in _NOT_WRITTEN:
         problem = (
-            f"cannot write {os.fspath(destination)!r}: {path.suffix} is a compression that is only "
-            "read; wanted .gz or none"
+            f"cannot write {os.fspath(destination)!r}: {path.suffix} names a compression that is "
+            "not written; wanted .gz, or no compression"
         )
         raise VxcsumError(problem)
     return (path.with_suffix("") if path.suffix.lower() == _GZIP else path).suffix.lower()
