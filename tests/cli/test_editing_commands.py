@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 A, B = address("10.244.1.5"), address("10.244.2.5")
 NODE_A, NODE_B = address("172.31.7.11"), address("172.31.7.12")
 
+PACKED = (".zst", ".xz", ".lz4", ".bz2", ".XZ")
+
 
 def frames() -> list[bytes]:
     tcp = ip(segment(TCP, A, B, b"data", value=PARTIAL), TCP, A, B)
@@ -144,6 +146,22 @@ def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
     assert len(read(target)) == 1
 
 
+def test_a_filter_comes_with_the_ports_that_wireshark_has_to_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "ports.pcap"
+    inner = ip(segment(UDP, A, B), UDP, A, B)
+    ports = (4789, 8472, 6784, 8472)
+    tunnels = [plain(tunnelled(inner, NODE_A, NODE_B, dport=n)).octets for n in ports]
+    gpe = bytearray(plain(tunnelled(inner, NODE_A, NODE_B, dport=4790)).octets)
+    gpe[42], gpe[45] = 0x0C, 3  # the P flag, Ethernet
+    path.write_bytes(pcap([*tunnels, bytes(gpe)]))
+    for by in ("frames", "flows"):
+        result = run("extract", path, "--filter", by)
+        assert "vxlan" not in result.stdout
+        assert "it needs -d udp.port==6784,vxlan -d udp.port==8472,vxlan (Decode" in result.stderr
+        assert run("extract", path, "--filter", by, "--frames", "1,5").stderr == ""
+        assert run("extract", path, "--filter", by, "-q").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -154,6 +172,12 @@ def test_extract_prints_display_filters(capture: Path, tmp_path: Path) -> None:
         (["-o", "x", "--frames", "0"], "count from 1"),
         (["-o", "x", "--flow", "a"], "is no flow"),
         (["-o", "x", "--time", "a"], "is no span of time"),
+        (["-o", "x.pcap", "--comment"], "wanted a name that ends in .pcapng"),
+        (["-o", "x.PCAP.gz", "--comment"], "wanted a name that ends in .pcapng"),
+        *(
+            (["-o", f"x.pcap{end}"], f"{end} names a compression that is not written")
+            for end in PACKED
+        ),
         (["-o", "/nowhere/x.pcap"], "cannot write '/nowhere/x.pcap'"),
     ],
 )
@@ -229,6 +253,7 @@ def test_repair_reads_and_writes_pipes() -> None:
         (["-o", "in.pcap"], "it is one of the captures"),
         (["-o", "x", "--only", "tcp"], "unknown layer 'tcp'"),
         (["-o", "."], "cannot write '.'"),
+        *((["-o", f"x.pcap{end}"], "wanted .gz, or no compression") for end in PACKED),
     ],
 )
 def test_repair_ends_with_2_where_it_cannot(
@@ -241,6 +266,25 @@ def test_repair_ends_with_2_where_it_cannot(
     assert said in result.stderr
     assert [path.name for path in capture.parent.iterdir()] == ["in.pcap"]
     assert capture.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *(("analyze", option) for option in ("--select", "--ignore", "--pre-nat")),
+        *(("extract", f"--{what}") for what in ("rule", "status", "layer", "pre-nat", "frames")),
+        *(("extract", option) for option in ("--flow", "--time")),
+        ("repair", "--only"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", " ,"])
+def test_an_unset_variable_as_a_value_does_not_choose_all(
+    capture: Path, command: str, option: str, value: str
+) -> None:
+    target = [] if command == "analyze" else ["-o", capture.parent / "out"]
+    result = run(command, capture, *target, option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [path.name for path in capture.parent.iterdir()] == ["in.pcap"]
 
 
 @pytest.mark.parametrize(

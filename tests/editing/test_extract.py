@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from support import TCP, address, framed, ip, pcap, plain, put, segment, take, t
 
 from vxcsum import CaptureError, Status, analyze, display_filter, extract, read_packets
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
+from vxcsum.rules import evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +130,18 @@ def test_a_finding_of_more_frames_than_a_report_lists_is_taken_whole() -> None:
     assert taken(whole, rule="VX201") == whole
 
 
+def test_frames_beyond_those_examined_may_belong_to_the_rule_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = pcap([tcp(n, wrong=True) for n in range(1, 7)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert taken(whole, rule="VX6") == whole
+    monkeypatch.setattr(evidence, "MAX_SUSPECTS", 4)
+    with pytest.warns(UserWarning, match=r"2 more frames .* --status invalid chooses all"):
+        assert len(read_packets(taken(whole, rule="VX6"))) == 4
+
+
 def test_a_comment_says_what_was_found_and_changes_nothing_else(tmp_path: Path) -> None:
     whole = pcap(FRAMES)
     target = tmp_path / "out.pcapng"
@@ -199,6 +213,11 @@ def test_the_suffix_chooses_the_container_both_ways(tmp_path: Path) -> None:
     old, new = read_packets(taken(whole, frames="2-5")), read_packets(back)
     for name in ("timestamp", "caplen", "origlen", "linktype", "inner_l4_residual"):
         assert (old[name] == new[name]).all()
+
+
+def test_comments_make_a_pcapng_of_what_has_no_telling_suffix(tmp_path: Path) -> None:
+    for name in ("out", "out.cap", "out.pcapng.gz"):
+        assert extract(pcap(FRAMES), tmp_path / name, comment=True).container == "pcapng"
 
 
 def test_a_pcap_has_one_link_type_and_says_so(tmp_path: Path) -> None:

@@ -192,6 +192,22 @@ def test_minus_zero_becomes_zero_but_for_udp() -> None:
     assert take(one(minus)[0], 14 + 20 + 16) == 0
 
 
+@pytest.mark.parametrize("value", [0xFFFF, 0x1234])
+def test_an_echo_reply_of_zeros_has_and_gets_a_checksum_of_ffff(engine: str, value: int) -> None:
+    right = ip(b"\0\0\xff\xff" + bytes(20), ICMP, A, B)
+    inner = put(right, 22, value)
+    for frame, wanted in (
+        (plain(inner).octets, plain(right).octets),
+        (
+            plain(tunnelled(inner, NODE_A, NODE_B, value=RIGHT)).octets,
+            plain(tunnelled(right, NODE_A, NODE_B, value=RIGHT)).octets,
+        ),
+    ):
+        assert one(frame, engine=engine)[0] == wanted
+        table = read([frame], engine=engine)
+        assert table["plain_icmp_expected"][0] | table["inner_icmp_expected"][0] == 0xFFFF
+
+
 def test_fragments_are_repaired_in_the_first_one_where_all_are_there(engine: str) -> None:
     whole = tunnelled(packet(TCP, 1, bytes(300)), NODE_A, NODE_B, value=2)
     wanted = tunnelled(finished(packet(TCP, 1, bytes(300))), NODE_A, NODE_B, value=RIGHT)
@@ -312,6 +328,28 @@ def test_frames_that_are_not_looked_into_are_told() -> None:
     assert (result.frames, result.frames_changed, result.frames_not_read) == (2, 1, 1)
     assert "1 frames not looked into" in str(result)
     assert result.to_dict()["frames_not_read"] == 1
+
+
+@pytest.mark.parametrize("protocol", [4, 41, 47, 50, 132, ICMPV6])
+def test_packets_of_protocols_that_are_not_followed_are_told(protocol: int) -> None:
+    inner = ip(bytes(40), protocol, A, B)
+    source = pcap([plain(inner), plain(tunnelled(inner, NODE_A, NODE_B)), plain(packet(TCP))])
+    assert repair(source, io.BytesIO()).frames_not_read == 2
+
+
+def test_tunnels_without_ip_inside_are_told() -> None:
+    frame = plain(tunnelled(packet(TCP), NODE_A, NODE_B)).octets
+    arp = put(frame, 14 + 20 + 8 + 8 + 12, 0x0806)
+    assert repair(pcap([frame, arp]), io.BytesIO()).frames_not_read == 1
+
+
+def test_packets_that_are_verified_or_have_no_transport_are_no_news() -> None:
+    nothing = ip(b"", 59, A6, B6)
+    pieces = [plain(piece) for piece in fragments_of(packet(UDP, RIGHT, bytes(99)), [4])]
+    whole = [plain(packet(protocol)) for protocol in (TCP, UDP, ICMP, ICMPV6)]
+    result = repair(pcap([*whole, *pieces, plain(nothing)]), io.BytesIO())
+    assert result.frames_not_read == 0
+    assert "not looked into" not in str(result)
 
 
 def test_the_inner_sum_of_a_repaired_frame_is_all_ones() -> None:

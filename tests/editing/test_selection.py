@@ -107,6 +107,17 @@ def test_what_is_no_span_of_time_is_refused(text: str) -> None:
         parse_time(text)
 
 
+@pytest.mark.parametrize("text", ["5..1", "0..-1", "2026-11-24T00:00..2026-11-23T23:59"])
+def test_a_span_of_time_that_ends_before_it_begins_is_refused(text: str) -> None:
+    with pytest.raises(VxcsumError, match="ends before it begins"):
+        parse_time(text)
+
+
+def test_a_span_of_time_may_be_a_moment_or_of_both_kinds() -> None:
+    for text in ("1..1", "5..1970-01-01T00:00:01", "2026-11-23T23:59..5"):
+        parse_time(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

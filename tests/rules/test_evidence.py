@@ -153,6 +153,16 @@ def test_merging_does_not_change_what_is_merged() -> None:
     assert said(other) == before
 
 
+def test_an_echo_reply_of_zeros_is_no_minus_zero_but_a_request_may_have_one() -> None:
+    zeros = b"\0\0\xff\xff" + bytes(20)
+    request = b"\x08\0\xff\xff\0\1\xf7\xfe"  # the rest comes to 0xffff
+    for body, found in ((zeros, []), (request, ["VX402"])):
+        packet = ipv4(body, ICMP, POD_A, POD_B)
+        for frame in (packet, tunnelled(packet, *NODES[:2], value=RIGHT)):
+            report = diagnose([plain(frame)])
+            assert [each.code for each in report.findings] == found
+
+
 @pytest.mark.parametrize("bound", ["MAX_SUSPECTS", "MAX_PAIRS", "MAX_ADDRESSES"])
 def test_a_bound_that_was_hit_is_told(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, bound, 2)
@@ -162,6 +172,18 @@ def test_a_bound_that_was_hit_is_told(bound: str, monkeypatch: pytest.MonkeyPatc
     assert all(limit in report.to_text() for limit in report.evidence.limits)
     assert report.frames["total"] == len(TABLE)
     assert report.layers == diagnose(mixture()).layers
+
+
+def test_the_headline_counts_at_least_the_frames_that_were_examined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    packet = ipv4(segment(TCP, POD_A, POD_B), TCP, POD_A, POD_B)
+    frames = [plain(put(packet, 36, 7 * n)) for n in range(1, 9)]
+    assert "wrong checksums in 8 frames" in diagnose(frames).to_text()
+    monkeypatch.setattr(module, "MAX_SUSPECTS", 3)
+    report = diagnose(frames)
+    for page in (report.to_text(), report.to_html()):
+        assert "wrong checksums in at least 3 frames" in page
 
 
 def test_nothing_is_told_of_bounds_that_were_not_hit() -> None:

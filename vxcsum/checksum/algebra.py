@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.packet.protocols import IPPROTO_ICMP
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vxcsum.packet.columns import U16, U64
+    from vxcsum.packet.columns import U16, U64, Bool
 
 MODULUS = 0xFFFF
 
@@ -108,7 +110,7 @@ def expected_field(found: U16, residual: U16, *, udp: Any) -> U16:
     ----------
     found, residual : uint16[n]
     udp : bool or bool[n]
-        UDP sends 0xffff where the sum gives 0 (RFC 768).
+        UDP sends 0xffff where the sum gives 0 (RFC 768); so do others whose octets are all zero.
 
     Returns
     -------
@@ -116,3 +118,24 @@ def expected_field(found: U16, residual: U16, *, udp: Any) -> U16:
     """
     expected = difference(found, residual)
     return np.where((expected == 0) & udp, np.uint16(0xFFFF), expected)
+
+
+def may_be_all_zero(columns: Any) -> Bool:
+    """Return which ICMP messages may be nothing but zeros, so that 0xffff is their checksum.
+
+    A residue does not tell a sum of +0 (all octets zero), whose complement is 0xffff, from one of
+    -0. Without a pseudo-header ICMPv4 can have the former: an echo reply with identifier 0.
+    There 0xffff is accepted by all who add, and 0x0000 may not be.
+
+    Parameters
+    ----------
+    columns : PacketTable or mapping of str to array
+        With the protocol, and type, code and identifier in place of the ports.
+
+    Returns
+    -------
+    bool[n]
+    """
+    zero: Bool = columns["inner_protocol"] == IPPROTO_ICMP
+    zero &= (columns["inner_sport"] == 0) & (columns["inner_dport"] == 0)
+    return zero

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from vxcsum.checksum.algebra import expected_field
+from vxcsum.checksum.algebra import expected_field, may_be_all_zero
 from vxcsum.checksum.fields import packet_fields, summed
 from vxcsum.checksum.preview import NAMES, rows_of
 from vxcsum.checksum.status import LAYERS, Layer, Status
@@ -20,7 +20,7 @@ from vxcsum.packet.columns import (
     Columns,
     allocate,
 )
-from vxcsum.packet.protocols import IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_UDP
 from vxcsum.tabular.table import ColumnTable
 
 if TYPE_CHECKING:
@@ -143,8 +143,11 @@ class PacketTable(ColumnTable):
     def _expected(self, layer: Layer) -> AnyArray:
         columns = self._columns
         slot = layer.slot
-        udp = slot == "outer_udp" or layer.protocol == IPPROTO_UDP
-        expected = expected_field(columns[f"{slot}_found"], columns[f"{slot}_residual"], udp=udp)
+        found, residual = columns[f"{slot}_found"], columns[f"{slot}_residual"]
+        ones: Any = slot == "outer_udp" or layer.protocol == IPPROTO_UDP
+        if layer.protocol == IPPROTO_ICMP:
+            ones = may_be_all_zero(columns) & (found != 0)
+        expected = expected_field(found, residual, udp=ones)
         column: AnyArray = expected * summed(slot)(columns)
         return column
 

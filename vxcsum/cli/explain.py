@@ -69,7 +69,7 @@ def explain(
             frame,
             ports=parse_ports(port),
             engine=engine,
-            pre_nat=listed(pre_nat) or (),
+            pre_nat=listed(pre_nat, "--pre-nat") or (),
             vantage=vantage,
             on_start=progress.watch,
         )

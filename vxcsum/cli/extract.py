@@ -76,7 +76,7 @@ _STATUSES = " or ".join(status.name.lower() for status in STATUSES)
 )
 @click.option("--vantage", type=click.Choice(VANTAGES), default="auto", show_default=True)
 @ENGINE
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing of what was written.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing of what was written, no hint.")
 @PROGRESS
 def extract(
     capture: str,
@@ -109,14 +109,14 @@ def extract(
         problem = "where to? Wanted: --output FILE, or --filter"
         raise click.UsageError(problem)
     wanted: dict[str, Any] = {
-        "rule": listed(rule) or (),
-        "status": listed(status) or (),
-        "layer": listed(layer) or (),
+        "rule": listed(rule, "--rule") or (),
+        "status": listed(status, "--status") or (),
+        "layer": listed(layer, "--layer") or (),
         "frames": frames,
         "flow": flow,
         "time": time,
         "ports": parse_ports(port),
-        "pre_nat": listed(pre_nat) or (),
+        "pre_nat": listed(pre_nat, "--pre-nat") or (),
         "vantage": vantage,
         "engine": engine,
     }
@@ -131,10 +131,17 @@ def extract(
         if output is not None:
             destination = sys.stdout.buffer if output == "-" else output
             result = run(capture, destination, comment=comment, on_start=progress.watch, **wanted)
-        shown = None if filter_ is None else display_filter(capture, by=filter_, **wanted)
+        shown = None
+        ports: list[int] = []
+        if filter_ is not None:
+            shown = display_filter(capture, by=filter_, on_ports=ports.extend, **wanted)
     show_warnings(caught)
     if shown is not None:
         click.echo(shown, err=output == "-")
+        if ports and not quiet:
+            decode = " ".join(f"-d udp.port=={number},vxlan" for number in ports)
+            hint = f"by default Wireshark does not look into these tunnels; it needs {decode}"
+            click.echo(f"vxcsum: {hint} (Decode As)", err=True)
     if result is not None and (not quiet or not result.written):
         _tell(result)
 

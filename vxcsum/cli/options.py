@@ -49,9 +49,19 @@ def parse_ports(values: Sequence[str]) -> list[int] | None:
     return [*(ports or DEFAULT_PORTS), *added]
 
 
-def listed(values: Sequence[str]) -> list[str] | None:
-    """Return the parts of repeatable options that also take commas; None where there are none."""
-    return [part for value in values for part in value.split(",") if part.strip()] or None
+def listed(values: Sequence[str], option: str) -> list[str] | None:
+    """Return the parts of a repeatable option that also takes commas; None where it is not given.
+
+    Raises
+    ------
+    click.BadParameter
+        A value without any part, such as that of an unset shell variable: it would choose all.
+    """
+    parts = [[part for part in value.split(",") if part.strip()] for value in values]
+    if not all(parts):
+        problem = "it is empty: wanted a value, or not to be given at all"
+        raise click.BadParameter(problem, param_hint=option)
+    return [part for each in parts for part in each] or None
 
 
 def wants_color(*, no_color: bool) -> bool:

@@ -94,7 +94,7 @@ def repair(
         result = run(
             capture,
             sys.stdout.buffer if output == "-" else output,
-            only=listed(only),
+            only=listed(only, "--only"),
             fill_zero=fill_zero,
             ports=parse_ports(port),
             engine=engine,

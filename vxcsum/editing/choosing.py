@@ -57,7 +57,8 @@ class Choice:
     Warns
     -----
     UserWarning
-        A finding has more frames than are known by number.
+        A finding has more frames than are known by number, or there are more wrong checksums than
+        are examined for their cause.
     """
 
     def __init__(
@@ -93,6 +94,13 @@ class Choice:
                 (finding, np.unique(np.array(finding.frame_numbers, np.int64)))
                 for finding in report.findings
             ]
+            dropped = report.evidence.suspects.dropped
+            if selection.rules and dropped:
+                warnings.warn(
+                    f"{dropped:,} more frames with a wrong checksum were not examined for their "
+                    "cause: they may belong to the rule, too; --status invalid chooses all",
+                    stacklevel=3,
+                )
         if selection.rules:
             self._name_frames(selected(selection.rules, None))
         if on_start is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.checksum.algebra import MODULUS
+from vxcsum.checksum.algebra import MODULUS, may_be_all_zero
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
@@ -107,15 +107,15 @@ class _Slot:
         """Where a checksum holds 0xffff for 0: right, but not for those who compare (VX402)."""
         return np.asarray(self.have(Status.VALID) & (self.found == MODULUS))
 
-    def changes(self, table: PacketTable, fix: Bool, residual: I64, udp: Bool) -> AnyArray:
-        """Return the changes that take a residual out of the rows of a mask."""
+    def changes(self, table: PacketTable, fix: Bool, residual: I64, ones: Bool) -> AnyArray:
+        """Return the changes that take a residual out of the rows of a mask; `ones`: 0 is -0."""
         rows = np.flatnonzero(fix)
         out = np.zeros(rows.size, CHANGE_DTYPE)
         out["frame"] = table["frame_number"][rows]
         out["layer"] = self.layer[rows]
         out["old"] = self.found[rows]
         new = (self.found[rows] - residual[rows]) % MODULUS
-        out["new"] = np.where((new == 0) & udp[rows], MODULUS, new)
+        out["new"] = np.where((new == 0) & ones[rows], MODULUS, new)
         if self.name == "outer_udp":
             out["offset"] = table["outer_udp_offset"][rows].astype(np.int64) + 6
         elif self.name == "inner_l4":
@@ -164,9 +164,9 @@ def corrections(
         _unverifiable(table, slot, left)
     inner = slots["inner_l4"]
     fixed = _inner(table, inner, left, fill_zero=fill_zero, ports=ports)
-    udp = np.asarray(table["inner_protocol"] == IPPROTO_UDP)
-    fixed |= inner.minus_zero & ~udp
-    out.append(inner.changes(table, fixed, inner.residual, udp))
+    ones = np.asarray((table["inner_protocol"] == IPPROTO_UDP) | may_be_all_zero(table))
+    fixed |= inner.minus_zero & ~ones
+    out.append(inner.changes(table, fixed, inner.residual, ones))
     header = slots["inner_ip"]
     moved = np.where(header.have(Status.INVALID), header.residual, 0)
     out.append(_outer(table, layers, left, inner, fixed, moved, fill_zero=fill_zero))

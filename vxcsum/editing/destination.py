@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
+from vxcsum.errors import VxcsumError
 from vxcsum.source.whole import whole_file
 
 if TYPE_CHECKING:
@@ -16,13 +17,26 @@ if TYPE_CHECKING:
 Destination: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 _GZIP = ".gz"
+_NOT_WRITTEN = (".bz2", ".lz4", ".lzma", ".xz", ".zst", ".zstd")
 
 
 def suffix_of(destination: Destination) -> str:
-    """Return the suffix that tells the container, in small letters; the one before ``.gz``."""
+    """Return the suffix that tells the container, in small letters; the one before ``.gz``.
+
+    Raises
+    ------
+    VxcsumError
+        It is that of a compression that is not written.
+    """
     if not isinstance(destination, (str, os.PathLike)):
         return ""
     path = Path(destination)
+    if path.suffix.lower() in _NOT_WRITTEN:
+        problem = (
+            f"cannot write {os.fspath(destination)!r}: {path.suffix} names a compression that is "
+            "not written; wanted .gz, or no compression"
+        )
+        raise VxcsumError(problem)
     return (path.with_suffix("") if path.suffix.lower() == _GZIP else path).suffix.lower()
 
 
@@ -46,8 +60,9 @@ def opened(destination: Destination, inputs: Sequence[str]) -> Iterator[tuple[Bi
     Raises
     ------
     VxcsumError
-        It cannot be written, or is one of the inputs.
+        It cannot be written, is one of the inputs, or named for a compression other than gzip.
     """
+    suffix_of(destination)
     if not isinstance(destination, (str, os.PathLike)):
         yield destination, str(getattr(destination, "name", "<file>"))
         return

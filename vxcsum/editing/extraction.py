@@ -14,7 +14,7 @@ from vxcsum.editing.choosing import Choice
 from vxcsum.editing.containers import PcapFilter, PcapngFilter, PcapngWriter, PcapWriter
 from vxcsum.editing.destination import opened, suffix_of
 from vxcsum.editing.selection import selection_of
-from vxcsum.errors import TruncatedCaptureWarning
+from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.packet.engine import index_of
 from vxcsum.source.again import one_stream, rereadable
 
@@ -119,7 +119,8 @@ def extract(
     time : str, optional
         ``FROM..TO``: ISO 8601 (UTC) or seconds after the first frame; either may be missing.
     comment : bool
-        Whether to say on each frame what was found, in a pcapng comment. A pcap becomes a pcapng.
+        Whether to say on each frame what was found, in a pcapng comment. A pcap becomes a pcapng;
+        a destination named ``.pcap`` is refused.
     ports, engine, jobs, pre_nat, vantage
         As for `vxcsum.analyze`.
     on_start : callable, optional
@@ -134,7 +135,8 @@ def extract(
     CaptureError
         The source is no capture or cannot be read.
     VxcsumError
-        A choice that makes no sense, or a destination that cannot be written.
+        A choice that makes no sense, or a destination that cannot be written: one named for a
+        compression other than gzip, or for pcap where there are to be comments.
 
     Warns
     -----
@@ -150,6 +152,7 @@ def extract(
     selection = selection_of(
         rule=rule, status=status, layer=layer, frames=frames, flow=flow, time=time
     )
+    told = _container(destination, comment=comment)
     with rereadable(source) as capture, one_stream(capture) as stream:
         choice = Choice(
             capture,
@@ -164,9 +167,7 @@ def extract(
         )
         stretches = Stretches(stream, index=index_of(choice.reading.engine))
         reader = stretches.reader
-        container = _BY_SUFFIX.get(suffix_of(destination), reader.container)
-        if comment:
-            container = "pcapng"
+        container = told or reader.container
         steps = choice.steps(stream.name)
         with opened(destination, [stream.name]) as (file, name):
             result = Extraction(stream.name, name, container)
@@ -191,6 +192,15 @@ def extract(
             message = f"{reader.name}: {reader.damage}"
             warnings.warn(message, TruncatedCaptureWarning, stacklevel=2)
     return result
+
+
+def _container(destination: Destination, *, comment: bool) -> str | None:
+    """Return the container that a destination has to be; None: that of the source."""
+    told = _BY_SUFFIX.get(suffix_of(destination))
+    if comment and told == "pcap":
+        problem = f"{destination!s}: a pcap holds no comments; wanted a name that ends in .pcapng"
+        raise VxcsumError(problem)
+    return "pcapng" if comment else told
 
 
 def _writer(

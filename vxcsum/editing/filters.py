@@ -11,12 +11,13 @@ from vxcsum.editing.choosing import Choice
 from vxcsum.editing.parsing import joined
 from vxcsum.editing.selection import ranges_of, selection_of
 from vxcsum.errors import VxcsumError
+from vxcsum.packet.columns import Kind, distinct
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import address_text
 from vxcsum.source.again import rereadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vxcsum.checksum.table import PacketTable
 
@@ -24,10 +25,18 @@ if TYPE_CHECKING:
 MAX_RANGES = 1000
 #: Connections in one filter.
 MAX_CONNECTIONS = 200
+#: What Wireshark takes for a tunnel unless told otherwise: VXLAN, and VXLAN-GPE with its P flag.
+_VXLAN_PORT, _GPE_PORT, _P_FLAG = 4789, 4790, 0x0400
 _PORTS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp"}
 
 
-def display_filter(source: Any, *, by: str = "frames", **selection: Any) -> str:
+def display_filter(
+    source: Any,
+    *,
+    by: str = "frames",
+    on_ports: Callable[[list[int]], None] | None = None,
+    **selection: Any,
+) -> str:
     """Return a Wireshark display filter for chosen frames.
 
     Parameters
@@ -37,6 +46,10 @@ def display_filter(source: Any, *, by: str = "frames", **selection: Any) -> str:
     by : {"frames", "flows"}
         Frame numbers, which hold in this capture alone; or the connections that the frames belong
         to, which hold in others, too: one of the other end, or an extract.
+    on_ports : callable, optional
+        Is given the UDP ports of the chosen frames' tunnels that Wireshark does not take for VXLAN
+        unless told to (Decode As): what is inside is not seen there, and such a filter by flows
+        shows nothing. Not called where there are none.
     **selection
         As for `vxcsum.extract`: ``rule``, ``status``, ``layer``, ``frames``, ``flow``, ``time``,
         and how to read: ``ports``, ``engine``, ``jobs``, ``pre_nat``, ``vantage``.
@@ -63,8 +76,21 @@ def display_filter(source: Any, *, by: str = "frames", **selection: Any) -> str:
     }
     wanted = selection_of(**selection)
     with rereadable(source) as capture:
-        tables = Choice(capture, wanted, **options).tables()
-        return (_by_number if by == "frames" else _by_connection)(tables)
+        ports: set[int] = set()
+        tables = _noting(Choice(capture, wanted, **options).tables(), ports)
+        shown = (_by_number if by == "frames" else _by_connection)(tables)
+    if on_ports is not None and ports:
+        on_ports(sorted(ports))
+    return shown
+
+
+def _noting(tables: Iterator[PacketTable], ports: set[int]) -> Iterator[PacketTable]:
+    """Yield tables, and add the ports of tunnels that Wireshark does not look into to a set."""
+    for table in tables:
+        port = table["outer_dport"]
+        known = (port == _VXLAN_PORT) | ((port == _GPE_PORT) & (table["vxlan_flags"] & _P_FLAG > 0))
+        ports.update(distinct(port[(table["kind"] == Kind.VXLAN) & ~known]).tolist())
+        yield table
 
 
 def _by_number(tables: Iterator[PacketTable]) -> str:

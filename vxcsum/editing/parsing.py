@@ -180,6 +180,9 @@ def parse_time(text: str) -> tuple[Moment | None, Moment | None]:
             "left out"
         )
         raise VxcsumError(problem) from None
+    if start and stop and start.relative == stop.relative and start.nanoseconds > stop.nanoseconds:
+        problem = f"{text!r} is an empty span of time: it ends before it begins"
+        raise VxcsumError(problem)
     return start, stop
 
 

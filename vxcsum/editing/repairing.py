@@ -13,9 +13,15 @@ from vxcsum.editing.corrections import CHANGE_DTYPE, ELSEWHERE, Left, correction
 from vxcsum.editing.destination import opened
 from vxcsum.editing.lockstep import Lockstep
 from vxcsum.errors import VxcsumError
-from vxcsum.packet.columns import Kind
 from vxcsum.packet.engine import index_of
 from vxcsum.packet.places import ip_headers
+from vxcsum.packet.protocols import (
+    IPPROTO_ICMP,
+    IPPROTO_ICMPV6,
+    IPPROTO_NONE,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+)
 from vxcsum.pipeline import Reading
 from vxcsum.source.again import one_stream, rereadable
 
@@ -23,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from vxcsum.capture import FrameBlock, Stretch
+    from vxcsum.checksum.table import PacketTable
     from vxcsum.editing.destination import Destination
-    from vxcsum.packet.columns import AnyArray
+    from vxcsum.packet.columns import AnyArray, Bool
 
 SCHEMA = "vxcsum.repair/1"
 _NAMES = list(LAYERS)
@@ -45,7 +52,8 @@ class Repair:
     left : dict of (str, str) to int
         Checksums that are not right, or not known to be, and were left alone: by layer and why.
     frames_changed, frames_not_read : int
-        Frames that were changed, and frames whose headers are not followed, or have no IP.
+        Frames that were changed, and frames that may hold checksums that were not looked at: the
+        innermost packet is not IP, or of a protocol that is not followed.
     """
 
     source: str
@@ -87,8 +95,9 @@ class Repair:
         ]
         if self.frames_not_read:
             lines.append(
-                f"{self.frames_not_read:,} frames not looked into: no IP (ARP), or headers that "
-                "are not followed (MPLS, PPP, GRE)"
+                f"{self.frames_not_read:,} frames not looked into: without IP, or inside a tunnel "
+                "without IP (ARP), or with headers that are cut short or not followed (MPLS, GRE, "
+                "IP in IP, SCTP)"
             )
         return "\n".join(lines) + "\n"
 
@@ -189,9 +198,17 @@ def _judged(
     reading: Reading, layers: set[str], result: Repair, left: Left, *, fill_zero: bool
 ) -> Iterator[tuple[int, AnyArray]]:
     for table in reading.tables():
-        result.frames_not_read += int(np.count_nonzero(table["kind"] == Kind.OTHER))
+        result.frames_not_read += int(np.count_nonzero(~_followed(table)))
         changes = corrections(table, layers, left, fill_zero=fill_zero, ports=reading.ports)
         yield int(table["frame_number"][-1]), changes
+
+
+def _followed(table: PacketTable) -> Bool:
+    """Return whose innermost packet is IP with a transport header that is verified, or none."""
+    version, protocol = table["inner_ip_version"], table["inner_protocol"]
+    either = (version > 0) & np.isin(protocol, (IPPROTO_TCP, IPPROTO_UDP, IPPROTO_NONE))
+    own = np.where(version == 4, IPPROTO_ICMP, IPPROTO_ICMPV6)
+    return np.asarray(either | ((version > 0) & (protocol == own)))
 
 
 def _count(result: Repair, changes: AnyArray) -> None:

@@ -96,7 +96,7 @@ def _by_status(q: Question) -> Iterator[Fit]:
             decides="where it was taken: on the sending host it is harmless; on the wire, or still "
             "so on the receiver, VX202",
         )
-    elif w.status == Status.VALID and w.found == MODULUS and not layer.endswith("udp"):
+    elif w.status == Status.VALID and w.found == MODULUS != w.expected:
         yield Fit("VX402", "found = 0xffff where 0x0000 is meant", "0xffff and 0 are one residue")
     if layer == "outer_udp" and w.status == Status.VALID and q.inner is not None:
         if q.inner.status == Status.PARTIAL:

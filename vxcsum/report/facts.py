@@ -76,7 +76,8 @@ def verdict(report: Report) -> tuple[Mood, str]:
     suffered = f", and connections that suffered ({said})" if said else ""
     if errors:
         codes = ", ".join(dict.fromkeys(f.code for f in errors))
-        what = f"wrong checksums in {frames_of(sum(f.frames for f in errors))} ({codes})"
+        least = "at least " if report.evidence.suspects.dropped else ""
+        what = f"wrong checksums in {least}{frames_of(sum(f.frames for f in errors))} ({codes})"
         return Mood.BAD, f"CORRUPT: {names}: {what}{suffered}"
     checked = verified(report)
     if not checked:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.checksum.algebra import may_be_all_zero
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind, distinct
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
@@ -170,6 +171,7 @@ def _zeros(capture: CaptureEvidence, table: PacketTable, *, outer: bool, inner: 
             minus &= table[f"{slot}_status"] == _VALID
             if slot == "inner_l4":
                 minus &= table["inner_protocol"] != IPPROTO_UDP
+                minus &= ~may_be_all_zero(table)
             capture.minus_zero.update(table, minus)
     for slot, there in (("outer_udp", outer), ("inner_l4", inner)):
         if not there:

@@ -25,6 +25,8 @@ vxcsum analyze captures/synthetic/vx402.pcap
 ## Look-alikes
 
 * UDP: 0xffff is what it sends for 0.
+* ICMP messages of zeros alone, such as an echo reply with identifier 0: their checksum is 0xffff.
+  Those whose type, code and identifier are 0 are not counted, whatever follows.
 
 ## What to do
 
