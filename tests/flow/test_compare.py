@@ -124,6 +124,18 @@ def test_the_comparison_is_drawn(ending: str, project_captures: Path, tmp_path: 
     assert not (tmp_path / "x.gif").exists()
 
 
+def test_text_and_picture_do_not_overwrite_each_other(
+    project_captures: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    paths = [str(project_captures / "kernel" / name) for name in (OFF, ON)]
+    out = tmp_path / "x.svg"
+    done = CliRunner().invoke(main, ["compare", *paths, "-o", str(out), "--plot", str(out)])
+    assert done.exit_code == 2
+    assert "are the same file" in done.output
+    assert not out.exists()
+
+
 def test_the_command_prints_text_and_json(project_captures: Path, tmp_path: Path) -> None:
     paths = [str(project_captures / "kernel" / name) for name in (OFF, ON)]
     done = CliRunner().invoke(main, ["compare", *paths])
