@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from test_flow_connections import ACK, capture, handshake, tcp
+from test_flow_connections import ACK, Timed, capture, handshake, tcp
 
 import vxcsum
 from vxcsum.cli.main import main
@@ -91,6 +91,28 @@ def test_a_change_that_corrupts_is_not_safe(engine: str) -> None:
     assert vxcsum.compare(good, good).verdict == (
         "NO CORRUPTION in either capture. Goodput is 1.00 times what it was."
     )
+
+
+def sent_by(port: int, size: int, frames: int, start: float, stop: float) -> list[Timed]:
+    gap = (stop - start) / (frames - 1)
+    return [
+        tcp(start + n * gap, ACK, seq=101 + n * size, payload=size, sport=port)
+        for n in range(frames)
+    ]
+
+
+def test_goodput_counts_all_connections_of_a_transfer() -> None:
+    many = sent_by(40000, 1000, 100, 1, 2)
+    for port in range(41000, 41050):
+        many += sent_by(port, 900, 10, 1, 2)
+    told = vxcsum.compare(capture(sorted(many)), []).to_dict()["before"]
+    assert told["goodput_bits_per_second"] == pytest.approx(8 * 550_000, rel=0.001)
+
+
+def test_a_connection_that_only_controls_does_not_stretch_the_time_of_goodput() -> None:
+    frames = sent_by(40000, 1000, 100, 10, 11) + sent_by(41000, 40, 20, 1, 60)
+    told = vxcsum.compare(capture(sorted(frames)), []).to_dict()["before"]
+    assert told["goodput_bits_per_second"] == pytest.approx(8 * 100_000, rel=0.01)
 
 
 def test_how_captures_were_made_comparable_is_said(project_captures: Path) -> None:
