@@ -8,13 +8,14 @@ import click
 
 from vxcsum import _optional
 from vxcsum.analysis import compare as run
+from vxcsum.cli import outputs
 from vxcsum.cli.completion import complete_file
 from vxcsum.cli.options import ENGINE, PORT, PROGRESS, parse_ports, plot_format, show_warnings
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.report.figure import write
 from vxcsum.rules.vantage import VANTAGES
-from vxcsum.source.whole import whole_file, write_whole
+from vxcsum.source.whole import whole_file
 
 
 @click.command()
@@ -58,6 +59,9 @@ def compare(
 
     BEFORE and AFTER hold the same kind of traffic, before a change and after it.
     """
+    if output == "-":
+        output = None
+    outputs.all_different(output=output, plot=plot)
     drawn_as = None if plot is None else plot_format(plot)
     if drawn_as is not None:
         _optional.matplotlib()  # told before the work
@@ -77,10 +81,10 @@ def compare(
         )
     show_warnings(caught)
     text = comparison.to_json() if format_ == "json" else comparison.to_text()
-    if output in (None, "-"):
+    if output is None:
         click.echo(text, nl=False)
     else:
-        write_whole(str(output), text, [before, after])
+        outputs.write_whole(output, text, [before, after])
     if plot is not None and drawn_as is not None:
         with whole_file(plot, [before, after]) as file:
             write(comparison.plot(), file, drawn_as)

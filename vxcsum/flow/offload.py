@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: leave cutting to a device has had reason to.
 MIN_SEGMENTS = 50
 MIN_OCTETS = 500
-#: A connection belongs to a transfer if it carries this share of the octets of the largest one.
-_SHARE = 0.1
+#: The largest connections that together carry this share of a transfer's octets set its time.
+_MOST = 0.9
 #: Segments are of one size if their average is this share of the largest.
 _ALIKE = 0.9
 #: A sender that leaves checksums to a device does so for most packets. Of those that are cut short
@@ -71,8 +71,8 @@ class Transfer:
     """Whether the capture says that its host sent all of it, or received it; None where it says
     neither."""
     goodput: float | None
-    """Bits a second: payload without repetitions, from the first data frame to the last, of the
-    connections with at least a tenth of what the largest one carries."""
+    """Bits a second: payload without repetitions of all connections, while those flowed that carry
+    nine tenths of it."""
 
     @property
     def unfinished(self) -> bool:
@@ -196,12 +196,28 @@ def _outgoing(directions: AnyArray) -> bool | None:
 
 
 def _goodput(sent: AnyArray, part: tuple[I64, I64]) -> float | None:
-    """Return bits a second; chatter before and after a transfer does not stretch its time."""
+    """Return bits a second; chatter before and after a transfer does not stretch its time.
+
+    Notes
+    -----
+    The time is that of the largest connections which together carry nine tenths of the octets, and
+    of others as large as the smallest of these. What all connections sent in that time counts: of
+    those that began before or ended after it the part that falls into it, as if they were even.
+    """
     octets: I64 = sent["octets"][part] - sent["repeated_octets"][part]
     octets -= sent["damaged_octets"][part]
-    if not octets.any():
+    some = octets > 0
+    octets = octets[some]
+    if not octets.size:
         return None
-    large = (octets > 0) & (octets >= _SHARE * int(octets.max()))
-    first, last = (sent[name][part][large] for name in ("first_data", "last_data"))
-    lasted = int(last.max()) - int(first.min())
-    return int(octets[large].sum()) * 8e9 / lasted if lasted > 0 else None
+    first, last = (sent[name][part][some].astype(np.int64) for name in ("first_data", "last_data"))
+    sizes = np.sort(octets)[::-1]
+    total = np.cumsum(sizes)
+    large = octets >= sizes[np.searchsorted(total, _MOST * int(total[-1]))]
+    start, stop = int(first[large].min()), int(last[large].max())
+    if stop <= start:
+        return None
+    within = np.minimum(last, stop) - np.maximum(first, start)
+    # A connection of one data frame lasts no time: it is inside as a whole, or not at all.
+    parts = np.where(last > first, within / np.maximum(last - first, 1), within >= 0)
+    return float((octets * np.clip(parts, 0, 1)).sum()) * 8e9 / (stop - start)

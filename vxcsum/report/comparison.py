@@ -13,6 +13,7 @@ from vxcsum.flow.offload import transfers
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Kind
 from vxcsum.packet.protocols import IPPROTO_TCP
+from vxcsum.report.cure import WAITS, checked, doubts
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity, address_text
 
@@ -51,6 +52,13 @@ _DRAWN = (
 )
 _SUMMED = ("frames", "repeated_frames", "late_frames", "superframes", "partial", "missing")
 _OFFLOADS = ("checksum_offload", "segmentation_offload")
+_PLACE = {Kind.VXLAN: "inside VXLAN", Kind.PLAIN: "outside of VXLAN"}
+#: Rules that say the same: wrong without a known cause. Which one is said depends on the numbers.
+_UNEXPLAINED = frozenset({"VX600", "VX601"})
+#: They are news after a change if their share of the frames has grown by more than this.
+_GROWN = 2
+#: Rules that are drawn, those with the largest shares.
+_MAX_DRAWN = 6
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Comparison:
     @cached_property
     def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is compared, of each side."""
-        (before, one), (after, other) = _side(self.before), _side(self.after)
+        (before, one), (after, other) = map(_side, self._both, self._kinds)
         # What one capture shows of its sender, the other would show as well, taken at that place.
         for name in _OFFLOADS:
             for here, there, transfer in ((before, after, one), (after, before, other)):
@@ -80,20 +88,36 @@ class Comparison:
     def ratio(self) -> dict[str, float | None]:
         """What comes after, divided by what was before; None where that is nothing."""
         before, after = self.sides
-        return {
-            name: round(after[name] / before[name], 6)
-            if before[name] and after[name] is not None
-            else None
-            for name, _, _ in _ROWS
-        }
+        ratio = {name: _divided(after[name], before[name]) for name, _, _ in _ROWS}
+        old, new = before["finding_shares"], after["finding_shares"]
+        # Shares, not numbers: captures are seldom of one length.
+        return ratio | {code: _divided(new.get(code, 0), old.get(code)) for code in self._codes}
+
+    @property
+    def _codes(self) -> list[str]:
+        """Rules that found anything, before or after."""
+        return sorted({f.code for report in self._both for f in report.findings})
 
     @property
     def new_errors(self) -> list[str]:
-        """Rules that found errors after, and none before."""
+        """Rules that found errors after, and none before.
+
+        Notes
+        -----
+        VX600 and VX601 are taken as one: they are new if there was neither, or if their share of
+        the frames has more than doubled.
+        """
         old, new = (
             {f.code for f in r.findings if f.severity == Severity.ERROR} for r in self._both
         )
-        return sorted(new - old)
+        added = new - old
+        if old & _UNEXPLAINED and new & _UNEXPLAINED:
+            shares = [sum(side["finding_shares"].get(c, 0) for c in _UNEXPLAINED)
+                      for side in self.sides]  # fmt: skip
+            added -= _UNEXPLAINED
+            if shares[1] > _GROWN * shares[0]:
+                added |= new & _UNEXPLAINED
+        return sorted(added)
 
     @property
     def _both(self) -> tuple[Report, Report]:
@@ -102,19 +126,30 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """Whether the change is safe, and what it brings, in a sentence or two."""
-        errors = sorted({f.code for f in self.after.findings if f.severity == Severity.ERROR})
-        if self.new_errors:
-            safe = f"NOT SAFE: after the change there is {', '.join(self.new_errors)}."
-        elif errors:
-            safe = f"NOT CURED: {', '.join(errors)} before and after."
-        elif not self.before.ok:
-            safe = "CURED: what was wrong before is gone."
-        else:
-            safe = "NO CORRUPTION in either capture."
+        safe = self._judgement
         speed = self.ratio["goodput_bits_per_second"]
         if speed is None:
             return safe
         return f"{safe} Goodput is {speed:.2f} times what it was."
+
+    @property
+    def _judgement(self) -> str:
+        errors = sorted({f.code for f in self.after.findings if f.severity == Severity.ERROR})
+        if self.new_errors:
+            return f"NOT SAFE: after the change there is {', '.join(self.new_errors)}."
+        if errors:
+            return f"NOT CURED: {', '.join(errors)} before and after."
+        if not self.before.ok:
+            reasons = doubts(self.before, self.after)
+            if reasons:
+                return f"CANNOT TELL: {'; '.join(reasons)}."
+            return "CURED: what was wrong before is gone."
+        blind = [name for name, report in self._named if not checked(report)]
+        if len(blind) == 2:
+            return "NOTHING TO VERIFY: no checksum in either capture could be verified."
+        if blind:
+            return f"CANNOT TELL: no checksum could be verified {blind[0]} the change."
+        return "NO CORRUPTION in either capture."
 
     @property
     def notes(self) -> list[str]:
@@ -126,6 +161,11 @@ class Comparison:
             said.append(
                 "the captures last differently long: goodput and shares are comparable, counts of "
                 "frames, retransmissions and connections are not"
+            )
+        if self._codes:
+            said.append(
+                "frames of each rule are given as shares of all frames as well, and their ratio is "
+                "that of the shares"
             )
         if any(report.frames["truncated"] for report in self._both):
             said.append(
@@ -145,11 +185,30 @@ class Comparison:
                 f"octets are missing from the capture {' and '.join(gaps)}: lost before this "
                 "place, or not recorded, which lowers goodput"
             )
-        kinds = [_kind(report) for report in self._both]
-        if kinds[0] != kinds[1]:
-            said.append("one capture has VXLAN frames and the other has none: different places")
+        kinds = self._kinds
+        if kinds[0] != kinds[1] and all(r.frames["vxlan"] + r.frames["plain"] for r in self._both):
+            said.append(
+                f"the TCP compared is {_PLACE[kinds[0]]} before and {_PLACE[kinds[1]]} after: "
+                "different places"
+            )
+        for name, kind, sent in zip(("before", "after"), kinds, self._octets, strict=True):
+            other = Kind.PLAIN if kind == Kind.VXLAN else Kind.VXLAN
+            if octets := sent[other]:
+                said.append(
+                    f"{name}: {octets:,} octets of TCP {_PLACE[other]} are left out: what is "
+                    f"{_PLACE[kind]} is compared, as it is no less"
+                )
         said += [f"{n}: {limit}" for n, r in self._named for limit in r.evidence.limits]
         return said
+
+    @cached_property
+    def _octets(self) -> list[dict[Kind, int]]:
+        return [_tcp_octets(report) for report in self._both]
+
+    @property
+    def _kinds(self) -> list[Kind]:
+        """Where the TCP is that is compared."""
+        return list(map(_kind, self._both, self._octets))
 
     @property
     def _named(self) -> tuple[tuple[str, Report], tuple[str, Report]]:
@@ -192,10 +251,16 @@ class Comparison:
             (side.replace("_", " "), _known(before[side]), _known(after[side]), "")
             for side in _OFFLOADS
         ]
-        codes = sorted({*before["findings"], *after["findings"]})
-        for code in codes:
-            counts = before["findings"].get(code, 0), after["findings"].get(code, 0)
-            rows.append((f"{code} frames", f"{counts[0]:,}", f"{counts[1]:,}", ""))
+        for code in self._codes:
+            times = ratio[code]
+            rows.append(
+                (
+                    f"{code} frames",
+                    _found(before, code),
+                    _found(after, code),
+                    "" if times is None else f"{times:.2f}",
+                )
+            )
         first = max(len(row[0]) for row in rows)
         widths = [max(len(row[n]) for row in rows) for n in (1, 2, 3)]
         for row in rows:
@@ -215,11 +280,19 @@ class Comparison:
         from vxcsum.report.comparison_plot import draw  # loads matplotlib
 
         before, after = self.sides
-        shown = [row for row in _ROWS if row[0] in _DRAWN]
+        rows = [(title, before[name], after[name], form)
+                for name, title, form in _ROWS if name in _DRAWN]  # fmt: skip
+        wrong = {f.code for r in self._both for f in r.findings if f.severity == Severity.ERROR}
+        old, new = before["finding_shares"], after["finding_shares"]
+        parts = [(c, old.get(c, 0.0), new.get(c, 0.0)) for c in sorted(wrong - {*WAITS})]
+        parts.sort(key=lambda part: -max(part[1:]))
+        rows += [(f"{c}, share of frames", *p, "part") for c, *p in parts[:_MAX_DRAWN]]
+        state = [f"{name.replace('_', ' ')}: {_known(before[name])} before, "
+                 f"{_known(after[name])} after" for name in _OFFLOADS]  # fmt: skip
         return draw(
-            self.verdict,
-            [(title, before[name], after[name]) for name, title, _ in shown],
-            [partial(_written, form=form) for _, _, form in shown],
+            "\n".join((self.verdict, *state)),
+            [row[:3] for row in rows],
+            [partial(_written, form=row[3]) for row in rows],
         )
 
     def __str__(self) -> str:
@@ -231,13 +304,37 @@ class Comparison:
         return f"<Comparison: {self.verdict}>"
 
 
-def _kind(report: Report) -> Kind:
+def _kind(report: Report, octets: dict[Kind, int]) -> Kind:
+    """Return where more TCP payload is; VXLAN frames win where it is as much."""
+    inside, outside = octets[Kind.VXLAN], octets[Kind.PLAIN]
+    if inside != outside:
+        return Kind.VXLAN if inside > outside else Kind.PLAIN
     return Kind.VXLAN if report.frames["vxlan"] else Kind.PLAIN
 
 
-def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
+def _tcp_octets(report: Report) -> dict[Kind, int]:
+    """Return the TCP payload inside VXLAN and outside of it.
+
+    It is what the interface counts that saw most of it: others may have seen copies.
+    """
+    flows = report.flows
+    sent = flows.field("from")
+    tcp = flows.field("protocol") == IPPROTO_TCP
+    most = {}
+    for kind in (Kind.VXLAN, Kind.PLAIN):
+        rows = np.flatnonzero(tcp & (flows.field("kind") == kind))
+        octets = (sent["octets"][rows] - sent["repeated_octets"][rows]).sum(axis=1)
+        by_place = np.zeros(rows.size, np.int64)
+        for name in ("capture", "interface", "ifindex"):
+            _, value = np.unique(flows.field(name)[rows], return_inverse=True)
+            _, by_place = np.unique(by_place * (rows.size + 1) + value, return_inverse=True)
+        most[kind] = int(np.bincount(by_place, octets, minlength=1).max())
+    return most
+
+
+def _side(report: Report, kind: Kind) -> tuple[dict[str, Any], Transfer | None]:
     """Return what is compared, and the busiest direction."""
-    flows, kind = report.flows, _kind(report)
+    flows = report.flows
     tcp = (flows.field("protocol") == IPPROTO_TCP) & (flows.field("kind") == kind)
     sent, syns = flows.field("from"), flows.field("syns")[tcp].astype(np.int64)
     total = {n: int(sent[n][tcp].sum(dtype=np.int64)) for n in _SUMMED}
@@ -271,6 +368,10 @@ def _side(report: Report) -> tuple[dict[str, Any], Transfer | None]:
         "segmentation_offload": None if busiest is None else busiest.segmentation_offload,
         "busiest_direction": None if busiest is None else _direction(busiest),
         "findings": dict(sorted(found.items())),
+        "finding_shares": {
+            code: round(number / report.frames["total"], 12)
+            for code, number in sorted(found.items())
+        },
     }
     return said, busiest
 
@@ -296,6 +397,21 @@ def _median(segments: np.ndarray[Any, Any]) -> int | None:
     return int(np.searchsorted(total, (int(total[-1]) + 1) // 2))
 
 
+def _divided(after: float | None, before: float | None) -> float | None:
+    return round(after / before, 6) if before and after is not None else None
+
+
+def _found(side: dict[str, Any], code: str) -> str:
+    """Return the frames of a rule and their share."""
+    share = side["finding_shares"].get(code, 0)
+    return f"{side['findings'].get(code, 0):,} ({_percent(share)})"
+
+
+def _percent(share: float) -> str:
+    """Return a share with three digits: one wrong frame in a million is to be seen."""
+    return f"{100 * share:.3g}%"
+
+
 def _known(value: bool | None) -> str:  # noqa: FBT001 - a value to be written
     return "cannot be seen" if value is None else "on" if value else "off"
 
@@ -305,6 +421,8 @@ def _written(value: float | None, form: str) -> str:
         return "-"
     if form == "count":
         return f"{value:,.0f}"
+    if form == "part":
+        return _percent(value)
     if form == "share":
         return f"{value:.1%}"
     if form == "octets":

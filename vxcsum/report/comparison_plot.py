@@ -27,14 +27,16 @@ def draw(
     Parameters
     ----------
     title : str
+        One line or several.
     rows : sequence of (name, before, after)
     written : sequence of callable
         How the numbers of each row are written.
     """
     lines = -(-len(rows) // _COLUMNS)
     with style():
-        figure: Figure = PlotFigure((_SIZE[0], _SIZE[1] * lines + 0.4), layout="constrained")
-        figure.suptitle(label(title), fontsize=10, color=INK, wrap=True)
+        figure: Figure = PlotFigure((_SIZE[0], _SIZE[1] * lines + 0.8), layout="constrained")
+        said = "\n".join(label(line) for line in title.splitlines())
+        figure.suptitle(said, fontsize=10, color=INK, wrap=True)
         axes: Any = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
         for ax in axes[len(rows) :]:
             ax.set_axis_off()
