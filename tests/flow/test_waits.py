@@ -331,3 +331,15 @@ def test_frames_out_of_order_make_no_negative_times(engine: str) -> None:
     flows = analyze(capture(frames), engine=engine).flows
     assert flows["delay_seconds"].tolist() == [0]
     assert flows["round_trip_seconds"].tolist() == [0]
+
+
+def test_each_of_many_connections_of_the_same_ends_has_its_own_cause(engine: str) -> None:
+    frames = [
+        tcp(10 * n + at, SYN, seq=1000 * n, value=n % 60000 + 1)
+        for n in range(300)
+        for at in (0, 1)
+    ]
+    report = analyze(capture(frames), engine=engine)
+    waits = sum(f.evidence["waiting_connections"] for f in stories(report))
+    assert waits == 300
+    assert {f.evidence["failed_with_wrong_checksum"] for f in stories(report)} == {2}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -146,15 +146,15 @@ def _seen_once(waits: list[Wait]) -> list[Wait]:
     for wait in waits:
         if wait.kind == Kind.VXLAN:
             inside.setdefault((wait.capture, wait.isn), []).append(wait.times[0])
-    return [
-        wait
-        for wait in waits
-        if wait.kind == Kind.VXLAN
-        or not any(
-            abs(time - wait.times[0]) < COPY_NANOSECONDS
-            for time in inside.get((wait.capture, wait.isn), ())
-        )
-    ]
+    for times in inside.values():
+        times.sort()
+
+    def again(wait: Wait) -> bool:
+        times = inside.get((wait.capture, wait.isn), [])
+        after = bisect_right(times, wait.times[0] - COPY_NANOSECONDS)
+        return after < len(times) and times[after] < wait.times[0] + COPY_NANOSECONDS
+
+    return [wait for wait in waits if wait.kind == Kind.VXLAN or not again(wait)]
 
 
 def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Errors) -> Wait:
@@ -216,10 +216,15 @@ class _Errors:
             here, there = s[one][rows], s[other][rows]
             turned = answers[:, None] if here.ndim == 2 else answers
             columns[one], columns[other] = np.where(turned, (there, here), (here, there))
-        #: Suspects with SYN or RST that an error explains, by connection from client to server.
-        self._suspects: dict[bytes, list[int]] = {}
-        for row, key in zip(rows.tolist(), connection_keys(columns), strict=True):
-            self._suspects.setdefault(key, []).append(row)
+        #: Suspects with SYN or RST that an error explains, by connection from client to server:
+        #: time and row, in order.
+        self._suspects: dict[bytes, list[tuple[int, int]]] = {}
+        times = s["timestamp"][rows].astype(np.int64).tolist()
+        found = zip(times, rows.tolist(), strict=True)
+        for seen, key in zip(found, connection_keys(columns), strict=True):
+            self._suspects.setdefault(key, []).append(seen)
+        for same_ends in self._suspects.values():
+            same_ends.sort()
         h = context.handshakes
         cut = h["outer_udp_status"] == Status.UNVERIFIABLE
         cut |= h["inner_l4_status"] == Status.UNVERIFIABLE
@@ -268,10 +273,11 @@ class _Errors:
         )
         starts = [time for time, _ in attempts]
         until = int(one.field("last")[0]) + COPY_NANOSECONDS if established is None else established
-        for row in self._suspects.get(key, []):
-            time = int(context.suspects["timestamp"][row].astype(np.int64))
-            which = bisect_right(starts, time) - 1
-            if which >= 0 and time < until and self._is_of(row, one):
+        same_ends = self._suspects.get(key, [])
+        first = bisect_left(same_ends, (min(starts, default=until), -1))
+        for time, row in same_ends[first : bisect_left(same_ends, (until, -1))]:
+            if self._is_of(row, one):
+                which = bisect_right(starts, time) - 1
                 explained.setdefault(which, int(context.blame[row]))
         name = context.captures[int(capture[0])].name
         for which, (_, frame) in enumerate(attempts):
