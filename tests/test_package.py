@@ -100,6 +100,19 @@ print(vxcsum.kernel, *sorted(set(sys.modules) - before))
     assert ("vxcsum.packet.vectorized" in loaded) is (kernel == "numpy")
 
 
+def test_every_command_works_without_optional_libraries(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        f"for name in {sorted(HEAVY - {'click', 'rich'})}: sys.modules[name] = None\n"
+        "from click.testing import CliRunner\n"
+        "from vxcsum.cli.main import main\n"
+        "for command in main.list_commands(None):\n"
+        "    result = CliRunner().invoke(main, [command, '--help'])\n"
+        "    assert result.exit_code == 0, (command, result.output)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=60)
+
+
 def test_the_version_is_the_one_of_the_distribution() -> None:
     assert vxcsum.__version__.count(".") == 2
     try:

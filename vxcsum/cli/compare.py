@@ -13,7 +13,6 @@ from vxcsum.cli.completion import complete_file
 from vxcsum.cli.options import ENGINE, PORT, PROGRESS, parse_ports, plot_format, show_warnings
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning
-from vxcsum.report.figure import write
 from vxcsum.rules.vantage import VANTAGES
 from vxcsum.source.whole import whole_file
 
@@ -86,5 +85,7 @@ def compare(
     else:
         outputs.write_whole(output, text, [before, after])
     if plot is not None and drawn_as is not None:
+        from vxcsum.report.figure import write  # needs Matplotlib
+
         with whole_file(plot, [before, after]) as file:
             write(comparison.plot(), file, drawn_as)
