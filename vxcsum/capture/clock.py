@@ -18,7 +18,7 @@ __all__ = ["nanoseconds", "nanoseconds_of_one"]
 
 _SECOND = 1_000_000_000
 _LATEST = (1 << 63) - 1
-_EARLIEST = -(1 << 63)
+_EARLIEST = -(1 << 63) + 1  # the one before it is NaT
 
 
 def nanoseconds_of_one(ticks: int, ticks_per_second: int, offset_seconds: int) -> int:
