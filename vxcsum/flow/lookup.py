@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Ends = list[AnyArray]
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
+_SHIFTS = np.uint64(32), np.uint64(29)
 _PLACE = ("ifindex", "capture", "interface", "vni", "kind")
 
 
@@ -99,8 +99,9 @@ def _hashes(parts: Sequence[AnyArray], size: int, seed: int = 0) -> U64:
     key = np.full(size, seed, np.uint64)
     for part in parts:
         key ^= part.astype(np.uint64)
+        key ^= key >> _SHIFTS[0]
         key *= _ODD
-        key ^= key >> _SHIFT
+        key ^= key >> _SHIFTS[1]
     return key
 
 

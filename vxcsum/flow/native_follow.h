@@ -40,15 +40,14 @@ INLINE uint64_t mix(uint64_t value)
 
 INLINE uint64_t endpoint_hash(const uint64_t address[2], uint16_t port, uint64_t seed)
 {
-    return mix(mix((address[0] ^ seed) * UINT64_C(0x9e3779b97f4a7c15) + address[1]) +
-               port * UINT64_C(0xc2b2ae3d27d4eb4f));
+    return mix(mix(mix(address[0] ^ seed) + address[1]) + port * UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
 /* The same for both directions. */
 INLINE uint64_t hash_of(const struct key *key, uint64_t seed)
 {
-    const uint64_t place = (uint64_t)(uint32_t)key->capture << 32 ^
-                           (uint64_t)(uint32_t)key->interface << 16 ^ key->ifindex;
+    const uint64_t interface = (uint64_t)(uint32_t)key->interface << 32 | key->ifindex;
+    const uint64_t place = mix(interface ^ seed) + (uint32_t)key->capture;
     const uint64_t kind = (uint64_t)key->vni << 24 | (uint64_t)key->side << 16 |
                           (uint64_t)key->kind << 8 | key->protocol;
     return mix(endpoint_hash(key->src, key->sport, seed) +
