@@ -48,6 +48,8 @@ class BuildKernel(build_ext):
             if MODE == "require":
                 raise
             self.warn(f"vxcsum: kernel not built ({error}); the NumPy fallback will be used")
+            for extension in self.extensions:  # one alone is of no use
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
             self.extensions = []
             self.distribution.ext_modules = []
 
