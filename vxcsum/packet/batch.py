@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vxcsum.packet.engine import Engine
 
 #: Frames in a table at most, unless a single block has more.
-TABLE_ROWS = 1 << 16
+TABLE_ROWS = 1 << 15
 _SCHEMA = {**RECORD_COLUMNS, **FACTS}
 
 

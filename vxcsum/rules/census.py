@@ -73,20 +73,21 @@ class Path:
         """Add the traffic of another part of the capture."""
         self.histogram = self.histogram + other.histogram
         if other.good_ports is not None:
-            self._add_ports(other.good_ports)
+            ports = np.flatnonzero(other.good_ports)
+            self._add_ports(ports, other.good_ports[ports])
         self.echo_requests += other.echo_requests
         self.echo_replies += other.echo_replies
         self.largest_good = max(self.largest_good, other.largest_good)
 
     def add_good_ports(self, ports: U16) -> None:
         """Count source ports of right packets; a count stops at 65,535."""
-        self._add_ports(np.bincount(ports, minlength=65536))
+        self._add_ports(*np.unique(ports, return_counts=True))
 
-    def _add_ports(self, counts: AnyArray) -> None:
+    def _add_ports(self, ports: AnyArray, counts: AnyArray) -> None:
         if self.good_ports is None:
             self.good_ports = np.zeros(65536, np.uint16)
-        room = np.uint16(0xFFFF) - self.good_ports
-        self.good_ports += np.minimum(counts, room).astype(np.uint16)
+        room = np.uint16(0xFFFF) - self.good_ports[ports]
+        self.good_ports[ports] += np.minimum(counts, room).astype(np.uint16)
 
     @property
     def frames(self) -> int:
