@@ -172,6 +172,15 @@ def test_plain_loss_is_not_blamed_on_a_checksum_elsewhere(engine: str) -> None:
     assert {f.code for f in report.findings if f.severity == Severity.ERROR}
 
 
+def test_errors_of_a_capture_with_the_same_name_are_no_cause(engine: str) -> None:
+    wrong = capture([tcp(at, SYN, outer=0xFFFF) for at in (0, 1, 3, 7)])
+    lost = capture([tcp(at, SYN, sport=41000) for at in (0, 1, 3)] + handshake(7, sport=41000))
+    report = analyze([wrong, lost], engine=engine)
+    causes = {f.capture_number: f.evidence["cause"] for f in stories(report)}
+    assert causes[0] is not None
+    assert causes[1] is None
+
+
 def test_a_wrong_answer_is_a_cause_as_well(engine: str) -> None:
     frames: list[Timed] = []
     for at in (0, 1, 3):

@@ -145,6 +145,16 @@ def test_what_was_noticed_as_a_wait_goes_before_what_a_cause_lists(
     assert f"({code})" in texts(report.plot.connections())
 
 
+def test_each_wait_of_one_connection_is_told() -> None:
+    (finding,) = (f for f in vxcsum.analyze(LATE).findings if f.code == "VX701")
+    report = vxcsum.analyze(LATE)
+    late = finding.evidence
+    soon = {**late, "delay_seconds": 1.0, "syn_offsets": [0.0, 1.0]}
+    again = replace(finding, evidence={**late, "waiting": [late, soon]})
+    found = waits(replace(report, findings=[report.findings[0], again]))
+    assert [wait.through for wait in found] == [late["delay_seconds"], 1.0]
+
+
 @pytest.mark.parametrize("name", ["status", "connections", "residuals", "pairs", "all"])
 @pytest.mark.parametrize("capture", [LATE, HEALTHY])
 def test_every_picture_is_a_figure_also_where_there_is_nothing_to_see(

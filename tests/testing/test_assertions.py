@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import CAPTURES
-from support import TCP, address, ipv4, pcap, plain, segment
+from support import TCP, address, ipv4, pcap, plain, segment, tunnelled
 
-from vxcsum import UnknownRuleError, VxcsumError
+from vxcsum import CaptureError, UnknownRuleError, VxcsumError, read_packets
+from vxcsum.capture import open_capture
+from vxcsum.source import OctetStream
 from vxcsum.synth import make_capture
 from vxcsum.testing import assert_checksums_good, assert_findings, assert_no_corruption
 from vxcsum.testing.captures import SHIPPED, capture_file
@@ -125,6 +128,55 @@ def test_a_source_may_be_an_open_file() -> None:
     assert "0xffff -> 0x0c9d" in said(assert_checksums_good, [io.BytesIO(octets)])
     assert_findings(octets, {"VX101": 6})
     assert_findings([SECONDS_63, octets], {"VX101": 12})
+
+
+def packets(octets: bytes) -> list[tuple[float, bytes]]:
+    table = read_packets(octets)
+    seconds = (table["timestamp"].astype("i8") / 1e9).tolist()
+    blocks = open_capture(OctetStream(io.BytesIO(octets), "")).blocks()
+    frames = [
+        block.octets[at : at + size].tobytes()
+        for block in blocks
+        for at, size in zip(block.offset.tolist(), block.caplen.tolist(), strict=True)
+    ]
+    return list(zip(seconds, frames, strict=True))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda octets: [make_capture("healthy")[0], octets],
+        lambda octets: [io.BytesIO(make_capture("healthy")[0]), io.BytesIO(octets)],
+        lambda octets: iter(packets(octets)),
+        lambda octets: packets(octets),
+        lambda octets: [packets(make_capture("healthy")[0]), iter(packets(octets))],
+        lambda octets: io.BytesIO(gzip.compress(octets)),
+    ],
+    ids=["names the same", "files", "iterator", "packets", "several", "compressed"],
+)
+def test_wrong_layers_are_found_again_in_any_source(source: Callable[[bytes], Any]) -> None:
+    octets = SECONDS_63.read_bytes()
+    for options in ({}, {"layers": ["outer_udp"]}):
+        message = said(assert_checksums_good, source(octets), **options)
+        assert "frame 7: outer_udp 0xffff -> 0x0c9d" in message
+    assert_checksums_good(source(octets), layers=["inner_tcp"])
+
+
+def test_a_file_in_text_mode_is_refused() -> None:
+    with pytest.raises(CaptureError, match="text mode"):
+        assert_checksums_good(io.StringIO("text"))
+
+
+@pytest.mark.parametrize("layers", [None, ["inner_tcp"], ["inner_tcp", "outer_udp"]])
+def test_checksums_that_were_all_cut_off_were_not_checked(layers: list[str] | None) -> None:
+    inner = [ipv4(segment(TCP, A, B, bytes(n)), TCP, A, B) for n in range(200, 220)]
+    cut = pcap([plain(tunnelled(each, A, B)).cut(96) for each in inner])
+    message = said(assert_checksums_good, cut, layers=layers)
+    assert "nothing was checked" in message
+    assert "20 that could not be" in message
+    assert_checksums_good(cut, layers=["outer_udp"])
+    if layers is None:
+        assert "nothing was checked" in said(assert_no_corruption, cut)
 
 
 def test_a_name_from_outside_cannot_reach_the_terminal(tmp_path: Path) -> None:

@@ -105,9 +105,8 @@ def _layers_of(report: Report, finding: Finding) -> dict[str, float]:
     suspects = report.evidence.suspects
     if suspects.size:
         rows = suspects.columns({})
-        captures = [n for n, info in enumerate(report.captures) if info.name == finding.capture]
         mine = np.isin(rows["frame_number"], finding.frame_numbers)
-        mine &= np.isin(rows["capture"], captures)
+        mine &= rows["capture"] == finding.capture_number
         if mine.any():
             # Only some of the frames are listed: they stand for all.
             each = finding.frames / int(mine.sum())

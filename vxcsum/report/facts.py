@@ -20,6 +20,8 @@ MAX_LISTED = 8
 _MAX_SYNS = 16
 #: Rules about connections rather than checksums.
 _CONNECTIONS = "VX7"
+#: Rules that may account for checksums that do not come out right, and find no error in them.
+_EXPLAIN = ("VX206", "VX405", "VX905", "VX908")
 
 
 class Mood(Enum):
@@ -90,8 +92,9 @@ def verdict(report: Report) -> tuple[Mood, str]:
         return Mood.BAD, f"{title}: {what}{suffered}"
     unknown = sum(counts["unverifiable"] for counts in report.layers.values())
     if wrong:
-        explained = ", ".join(f.code for f in report.findings) or "none, as rules were left out"
-        good = f"{names}: {wrong:,} invalid checksums, reported under: {explained}"
+        about = ", ".join(dict.fromkeys(f.code for f in report.findings if f.code in _EXPLAIN))
+        said = f"reported under {about}" if about else "whose rules were left out"
+        good = f"{names}: {wrong:,} invalid checksums, {said}"
         return Mood.WARNING, f"NO ERROR: {good}."
     if unknown:
         good += f"; {unknown:,} could not be verified"
@@ -246,7 +249,8 @@ def waits(report: Report) -> list[Wait]:
     What was noticed as a wait (VX701, VX702) is preferred to what a cause lists of the same
     connection.
     """
-    found: dict[tuple[str, str, str], Wait] = {}
+    found: list[Wait] = []
+    told: set[tuple[int, str, str]] = set()
     for finding in report.findings:
         e = finding.evidence
         for one in e.get("waiting", [e] if "syn_offsets" in e else []):
@@ -254,12 +258,15 @@ def waits(report: Report) -> list[Wait]:
             code = one.get("cause") or finding.code
             # The last SYN of a connection that got through is the one that was answered.
             seconds = tuple(one["syn_offsets"][: None if through is None else -1])
-            key = finding.capture, one["client"], one["server"]
-            found[key] = Wait(*key, "tcp", seconds, through, code)
+            ends = one["client"], one["server"]
+            found.append(Wait(finding.capture, *ends, "tcp", seconds, through, code))
+            told.add((finding.capture_number, *ends))
     for finding in report.findings:
         for c in finding.evidence.get("connections", []):
-            key = finding.capture, c["source"], c["destination"]
+            ends = c["source"], c["destination"]
             through = c.get("got_through_after_seconds")
-            wait = Wait(*key, c["protocol"], tuple(c["seconds"]), through, finding.code)
-            found.setdefault(key, wait)
-    return sorted(found.values(), key=lambda wait: -wait.length)
+            seconds = tuple(c["seconds"])
+            wait = Wait(finding.capture, *ends, c["protocol"], seconds, through, finding.code)
+            if (finding.capture_number, *ends) not in told:
+                found.append(wait)
+    return sorted(found, key=lambda wait: -wait.length)

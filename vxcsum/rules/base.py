@@ -70,6 +70,7 @@ class Finding:
     severity: Severity
     confidence: Confidence
     capture: str
+    capture_number: int  # of the captures of a report, from 0: names need not differ
     frames: int
     frame_numbers: list[int]
     first_timestamp: int | None  # ns since 1970 UTC

@@ -135,6 +135,5 @@ def diagnose(
         for finding in findings
         if finding.code in chosen and finding.evidence.get("cause") not in ignored
     ]
-    order = {capture.name: number for number, capture in enumerate(captures)}
-    findings.sort(key=lambda f: (-f.severity, f.code, order[f.capture], f.first_frame or 0))
+    findings.sort(key=lambda f: (-f.severity, f.code, f.capture_number, f.first_frame or 0))
     return findings

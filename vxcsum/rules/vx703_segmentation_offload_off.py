@@ -106,6 +106,7 @@ def _finding(context: Context, transfer: Transfer, *, sure: bool) -> Finding:
         severity=RULE.severity,
         confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
         capture=facts.name,
+        capture_number=transfer.capture,
         frames=transfer.data_frames,
         frame_numbers=[],
         first_timestamp=None,

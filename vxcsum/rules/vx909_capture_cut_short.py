@@ -55,13 +55,14 @@ RULE = Rule(
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each capture that could not be read to its end."""
-    for capture in context.captures:
+    for number, capture in enumerate(context.captures):
         if capture.damage is not None:
             yield Finding(
                 rule=RULE,
                 severity=RULE.severity,
                 confidence=Confidence.CONFIRMED,
                 capture=capture.name,
+                capture_number=number,
                 frames=0,
                 frame_numbers=[],
                 first_timestamp=None,

@@ -233,7 +233,7 @@ class _Errors:
         )
         #: Errors by the frames they list: not all of these have a checksum that is invalid.
         self._named = {
-            (error.capture, frame): number
+            (error.capture_number, frame): number
             for number, error in enumerate(context.errors)
             for frame in error.frame_numbers
         }
@@ -279,10 +279,10 @@ class _Errors:
             if self._is_of(row, one):
                 which = bisect_right(starts, time) - 1
                 explained.setdefault(which, int(context.blame[row]))
-        name = context.captures[int(capture[0])].name
         for which, (_, frame) in enumerate(attempts):
-            if (name, frame) in self._named:
-                explained.setdefault(which, self._named[name, frame])
+            named = self._named.get((int(capture[0]), frame))
+            if named is not None:
+                explained.setdefault(which, named)
         if not explained or len(explained) < _MIN_SHARE * len(attempts):
             return None, len(explained)
         error, _ = Counter(explained.values()).most_common(1)[0]

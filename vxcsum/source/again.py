@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, cast
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 
 from .opening import NamedFile, open_streams
+from .packets import packets_of
+from .stream import MemoryReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .stream import OctetStream
 
-__all__ = ["one_stream", "rereadable"]
+__all__ = ["in_memory", "one_stream", "rereadable"]
 
 _COPY_OCTETS = 1 << 20
 
@@ -73,6 +75,36 @@ def rereadable(source: Any) -> Iterator[Any]:
             yield NamedFile(_Copy(path), stream.name)
 
 
+def in_memory(source: Any) -> Any:
+    """Return a source that can be read again and again: open files and packets as their octets.
+
+    Parameters
+    ----------
+    source : Source
+        As for `vxcsum.source.open_streams`; files and iterators are read to their end.
+    """
+    if isinstance(source, os.PathLike):
+        return os.fspath(source)
+    packets = packets_of(source)
+    if packets is not None:
+        return NamedFile(_Kept(_read_all(packets)), packets.name)
+    if isinstance(source, (list, tuple)):
+        return [in_memory(each) for each in source]
+    octets = source.read() if hasattr(source, "read") else None
+    if not isinstance(octets, (bytes, bytearray, memoryview)):  # no file, or one that is refused
+        return source
+    name = getattr(source, "name", None)
+    return NamedFile(_Kept(octets), name if isinstance(name, str) else "<file>")
+
+
+def _read_all(file: Any) -> bytearray:
+    octets = bytearray()
+    buffer = memoryview(bytearray(_COPY_OCTETS))
+    while count := file.readinto(buffer):
+        octets += buffer[:count]
+    return octets
+
+
 def one_stream(source: Any) -> OctetStream:
     """Open the one input that a source names.
 
@@ -104,6 +136,16 @@ class _Readable:
     def read(self, size: int) -> bytes:
         buffer = bytearray(size)
         return bytes(buffer[: self._stream.readinto(memoryview(buffer))])
+
+
+class _Kept:
+    """Octets in memory, as a file that can be opened."""
+
+    def __init__(self, octets: bytes | bytearray | memoryview) -> None:
+        self._octets = octets
+
+    def open(self) -> MemoryReader:
+        return MemoryReader(self._octets)
 
 
 class _Copy:

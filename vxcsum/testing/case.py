@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from vxcsum.analysis import analyze
 from vxcsum.rules.base import Severity
 from vxcsum.rules.engine import selected
-from vxcsum.testing.assertions import errors, readable_again
+from vxcsum.source.again import in_memory
+from vxcsum.testing.assertions import errors
 from vxcsum.testing.message import explained
 from vxcsum.testing.recording import Recording
 
@@ -48,7 +49,7 @@ class Case:
         __tracebackhide__ = True
         if source in self.recordings and not options:  # all of it
             self._checked.add(source)
-        source = readable_again(source)
+        source = in_memory(source)
         if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
             self.files.append(Path(source))
         ignore = options.pop("ignore", None) or ()

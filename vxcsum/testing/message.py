@@ -92,16 +92,15 @@ def found_in(report: Report) -> str:
 
 def statuses_of(finding: Finding, report: Report, source: Any, limit: int) -> list[ListedFrame]:
     """Return the first frames that a finding names, read from the source once more."""
-    names = [info.name for info in report.captures]
     wanted = np.array(finding.frame_numbers[:limit], np.int64)
-    capture = names.index(finding.capture)
     out: list[ListedFrame] = []
     with warnings.catch_warnings():  # it was given when the capture was analysed
         warnings.simplefilter("ignore", TruncatedCaptureWarning)
         for table in iter_packets(source, ports=report.vxlan_ports):
             if len(out) == len(wanted):
                 break
-            mask = (table["capture"] == capture) & np.isin(table["frame_number"], wanted)
+            mask = table["capture"] == finding.capture_number
+            mask &= np.isin(table["frame_number"], wanted)
             rows = table[mask]
             finished = _once_finished(rows)
             out += [_frame(rows, row, int(finished[row])) for row in range(len(rows))]
