@@ -141,7 +141,7 @@ def _keys(flows: FlowTable, tcp: I64) -> U64:
     """Return a number for the direction of both ends of some connections, ``uint64[2 n]``."""
     inside = flows.field("kind")[tcp] == Kind.VXLAN
     place = np.zeros(tcp.size, np.uint64)
-    for name in ("capture", "kind", "interface", "ifindex"):
+    for name in ("capture", "kind", "interface", "ifindex", "side"):
         place = _mixed(place, flows.field(name)[tcp])
     keys = []
     for sender, receiver in ((0, 1), (1, 0)):

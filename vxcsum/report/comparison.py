@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vxcsum.flow.offload import transfers
-from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Kind
-from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.report.cure import WAITS, checked, doubts
+from vxcsum.report.sides import kind_compared, side_of, tcp_octets
 from vxcsum.report.text import printable
-from vxcsum.rules.base import Severity, address_text
+from vxcsum.rules.base import Severity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from vxcsum.flow.offload import Transfer
     from vxcsum.report.report import Report
 
 SCHEMA = "vxcsum.compare/1"
@@ -50,8 +45,9 @@ _DRAWN = (
     "retransmission_share",
     "handshake_seconds_median",
 )
-_SUMMED = ("frames", "repeated_frames", "late_frames", "superframes", "partial", "missing")
 _OFFLOADS = ("checksum_offload", "segmentation_offload")
+#: A capture of all interfaces that does not tell which one saw a packet.
+_UNNUMBERED = "LINUX_SLL"
 _PLACE = {Kind.VXLAN: "inside VXLAN", Kind.PLAIN: "outside of VXLAN"}
 #: Rules that say the same: wrong without a known cause. Which one is said depends on the numbers.
 _UNEXPLAINED = frozenset({"VX600", "VX601"})
@@ -76,7 +72,7 @@ class Comparison:
     @cached_property
     def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is compared, of each side."""
-        (before, one), (after, other) = map(_side, self._both, self._kinds)
+        (before, one), (after, other) = map(side_of, self._both, self._kinds)
         # What one capture shows of its sender, the other would show as well, taken at that place.
         for name in _OFFLOADS:
             for here, there, transfer in ((before, after, one), (after, before, other)):
@@ -198,17 +194,24 @@ class Comparison:
                     f"{name}: {octets:,} octets of TCP {_PLACE[other]} are left out: what is "
                     f"{_PLACE[kind]} is compared, as it is no less"
                 )
+        copied = [n for n, r in self._named if any(_UNNUMBERED in i.linktypes for i in r.captures)]
+        if copied:
+            said.append(
+                f"the capture {' and '.join(copied)} does not number its interfaces "
+                f"({_UNNUMBERED}): copies of packets that several of them saw may count as "
+                "retransmissions (tcpdump -y LINUX_SLL2 numbers them)"
+            )
         said += [f"{n}: {limit}" for n, r in self._named for limit in r.evidence.limits]
         return said
 
     @cached_property
     def _octets(self) -> list[dict[Kind, int]]:
-        return [_tcp_octets(report) for report in self._both]
+        return [tcp_octets(report) for report in self._both]
 
     @property
     def _kinds(self) -> list[Kind]:
         """Where the TCP is that is compared."""
-        return list(map(_kind, self._both, self._octets))
+        return list(map(kind_compared, self._both, self._octets))
 
     @property
     def _named(self) -> tuple[tuple[str, Report], tuple[str, Report]]:
@@ -302,99 +305,6 @@ class Comparison:
     def __repr__(self) -> str:
         """Return one line."""
         return f"<Comparison: {self.verdict}>"
-
-
-def _kind(report: Report, octets: dict[Kind, int]) -> Kind:
-    """Return where more TCP payload is; VXLAN frames win where it is as much."""
-    inside, outside = octets[Kind.VXLAN], octets[Kind.PLAIN]
-    if inside != outside:
-        return Kind.VXLAN if inside > outside else Kind.PLAIN
-    return Kind.VXLAN if report.frames["vxlan"] else Kind.PLAIN
-
-
-def _tcp_octets(report: Report) -> dict[Kind, int]:
-    """Return the TCP payload inside VXLAN and outside of it.
-
-    It is what the interface counts that saw most of it: others may have seen copies.
-    """
-    flows = report.flows
-    sent = flows.field("from")
-    tcp = flows.field("protocol") == IPPROTO_TCP
-    most = {}
-    for kind in (Kind.VXLAN, Kind.PLAIN):
-        rows = np.flatnonzero(tcp & (flows.field("kind") == kind))
-        octets = (sent["octets"][rows] - sent["repeated_octets"][rows]).sum(axis=1)
-        by_place = np.zeros(rows.size, np.int64)
-        for name in ("capture", "interface", "ifindex"):
-            _, value = np.unique(flows.field(name)[rows], return_inverse=True)
-            _, by_place = np.unique(by_place * (rows.size + 1) + value, return_inverse=True)
-        most[kind] = int(np.bincount(by_place, octets, minlength=1).max())
-    return most
-
-
-def _side(report: Report, kind: Kind) -> tuple[dict[str, Any], Transfer | None]:
-    """Return what is compared, and the busiest direction."""
-    flows = report.flows
-    tcp = (flows.field("protocol") == IPPROTO_TCP) & (flows.field("kind") == kind)
-    sent, syns = flows.field("from"), flows.field("syns")[tcp].astype(np.int64)
-    total = {n: int(sent[n][tcp].sum(dtype=np.int64)) for n in _SUMMED}
-    again = total["repeated_frames"] + int(np.maximum(syns - 1, 0).sum())
-    segments = report.evidence.connections.segments[int(kind == Kind.VXLAN)]
-    begun = tcp & (flows.field("established") != ABSENT_TIME)
-    waited = (flows.field("established")[begun] - flows.field("first")[begun]) / 1e9
-    moved = [t for t in transfers(flows) if t.octets and t.kind == kind]
-    busiest = moved[0] if moved else None
-    found: dict[str, int] = {}
-    for finding in report.findings:
-        found[finding.code] = found.get(finding.code, 0) + finding.frames
-    frames = total["frames"]
-    said = {
-        "frames": report.frames["total"],
-        "duration_seconds": _duration(report),
-        "goodput_bits_per_second": None
-        if busiest is None or busiest.goodput is None
-        else round(busiest.goodput, 1),
-        "segment_bytes_median": _median(segments),
-        "superframes": total["superframes"],
-        "partial_share": round(total["partial"] / frames, 6) if frames else None,
-        "retransmissions": again,
-        "late_frames": total["late_frames"],
-        "missing_bytes": total["missing"],
-        "retransmission_share": round(again / frames, 6) if frames else None,
-        "connections": int(tcp.sum()),
-        "handshake_seconds_median": round(float(np.median(waited)), 9) if waited.size else None,
-        "handshake_seconds_longest": round(float(waited.max()), 9) if waited.size else None,
-        "checksum_offload": None if busiest is None else busiest.checksum_offload,
-        "segmentation_offload": None if busiest is None else busiest.segmentation_offload,
-        "busiest_direction": None if busiest is None else _direction(busiest),
-        "findings": dict(sorted(found.items())),
-        "finding_shares": {
-            code: round(number / report.frames["total"], 12)
-            for code, number in sorted(found.items())
-        },
-    }
-    return said, busiest
-
-
-def _direction(transfer: Transfer) -> dict[str, str]:
-    return {
-        "sender_node": address_text(transfer.sender),
-        "receiver_node": address_text(transfer.receiver),
-    }
-
-
-def _duration(report: Report) -> float:
-    times = [(i.first_timestamp, i.last_timestamp) for i in report.captures]
-    spans = [last - first for first, last in times if first is not None and last is not None]
-    return round(sum(spans) / 1e9, 9)
-
-
-def _median(segments: np.ndarray[Any, Any]) -> int | None:
-    """Return the lower median of a histogram."""
-    total = np.cumsum(segments)
-    if not total[-1]:
-        return None
-    return int(np.searchsorted(total, (int(total[-1]) + 1) // 2))
 
 
 def _divided(after: float | None, before: float | None) -> float | None:
