@@ -2,9 +2,9 @@
 
 ::
 
-    python -m benchmarks.report                  about 15 minutes, 6 GB in the temporary folder
-    python -m benchmarks.report --quick          small captures, to see that it works
-    python -m benchmarks.report --json FILE      from an earlier run's pytest-benchmark file
+    python -m benchmarks.report                     minutes, 6 GB in the temporary folder
+    python -m benchmarks.report --quick --output FOLDER     small captures, to see that it works
+    python -m benchmarks.report --json FILE         from an earlier run's pytest-benchmark file
 
 The plot needs the extra ``plot``; tools that are not installed are left out, with a note.
 """
@@ -185,22 +185,25 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="small captures; do not publish")
+    parser.add_argument("--quick", action="store_true", help="small captures, not for docs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="do not measure, read this")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="keep the measurements there")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", default=DOCS)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: docs")
     chosen, more = parser.parse_known_args()
+    if chosen.quick and chosen.output is None:
+        parser.error("--quick measures too little for docs: wanted --output FOLDER")
+    folder = chosen.output or DOCS
     if chosen.json:
         document = json.loads(chosen.json.read_text("utf-8"))
     else:
         document = measured([*(QUICK if chosen.quick else []), *more])
     if chosen.keep:
         chosen.keep.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    drawn = plot(document, chosen.output / "benchmarks.svg")
-    (chosen.output / "benchmarks.md").write_text(page(document), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = plot(document, folder / "benchmarks.svg")
+    (folder / "benchmarks.md").write_text(page(document), encoding="utf-8")
     note = "" if drawn else "; no plot, because matplotlib is not installed"
-    sys.stdout.write(f"{chosen.output / 'benchmarks.md'}{note}\n")
+    sys.stdout.write(f"{folder / 'benchmarks.md'}{note}\n")
 
 
 if __name__ == "__main__":
