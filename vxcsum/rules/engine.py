@@ -52,6 +52,7 @@ _MODULES = (
     "vx402_minus_zero",
     "vx403_ipv6_outer_zero",
     "vx404_ipv6_inner_udp_zero",
+    "nat_of_few_flows",
     "vx602_single_bit_corruption",
     "vx601_random_corruption",
     "vx600_unexplained_checksum",
@@ -68,7 +69,12 @@ _MODULES = (
 MODULES: tuple[RuleModule, ...] = tuple(
     cast("RuleModule", importlib.import_module(f"vxcsum.rules.{name}")) for name in _MODULES
 )
-CATALOGUE: dict[str, RuleModule] = {module.RULE.code: module for module in MODULES}
+#: The module of each code; `nat_of_few_flows` is no rule of its own.
+CATALOGUE: dict[str, RuleModule] = {
+    module.RULE.code: module
+    for name, module in zip(_MODULES, MODULES, strict=True)
+    if name.startswith("vx")
+}
 
 
 def selected(select: Iterable[str] | None, ignore: Iterable[str] | None) -> set[str]:

@@ -52,6 +52,18 @@ def is_ipv4(address: Address) -> bool:
     return address[0] == 0 and address[1] >> 32 == 0xFFFF
 
 
+def may_be_translated(old: Address, new: Address) -> bool:
+    """Tell whether NAT can have made one address of another: of one family, and of one host each.
+
+    Multicast addresses belong to no host; link-local ones leave no link (RFC 4291, section 2.5.6).
+    """
+    if is_ipv4(old) != is_ipv4(new):
+        return False
+    if is_ipv4(old):
+        return (old[1] >> 28 & 0xF) < 0xE and (old[1] >> 16 & 0xFFFF) not in (0xA9FE, 0)
+    return old[0] >> 56 != 0xFF and old[0] >> 54 != 0x3FA and old != (0, 0)
+
+
 def solve_neighbour(address: Address, wanted: int) -> list[Address]:
     """Return the addresses next to one whose sum is ``wanted``.
 
@@ -115,7 +127,7 @@ def candidates(
         others = [
             a for a in context.addresses_by_sum.get(wanted, ()) if a not in (source, destination)
         ]
-        seen += [Candidate(a, role, "seen") for a in others if is_ipv4(a) == is_ipv4(address)]
+        seen += [Candidate(a, role, "seen") for a in others if may_be_translated(a, address)]
         for network in context.pre_nat:
             if (network.version == 6) == is_ipv4(address):
                 continue

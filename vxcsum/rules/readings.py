@@ -18,7 +18,14 @@ from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.rules.base import address_text
-from vxcsum.rules.nat import Address, Candidate, candidates, proven, sum_of
+from vxcsum.rules.nat import (
+    Address,
+    Candidate,
+    candidates,
+    may_be_translated,
+    proven,
+    sum_of,
+)
 from vxcsum.rules.odds import at_least, power, repeats
 
 if TYPE_CHECKING:
@@ -142,21 +149,28 @@ def _may_be_damage(context: Context, place: Place, reading: Reading) -> bool:
     """Tell whether damage is as good a reason.
 
     NAT leaves few wrong packets beside those it explains. Where few packets speak for it, they
-    have to be all that is wrong on the path, and to open connections, to be datagrams from ports
-    that no tunnel uses, or to fit an address that the user gave: a damaged port or checksum looks
-    the same.
+    have to be all that is wrong on the path, and to be credible alone or to fit an address that the
+    user gave: a damaged port or checksum looks the same.
     """
     rows = reading.rows
     if rows.size < _MOST * place.rows.size:
         return True
     if sum(flow.observations for flow in reading.flows) >= MANY or reading.odds < RARE:
         return False
+    told = any(candidate.origin == "given" for candidate in reading.candidates)
+    credible = told or credible_alone(context, place, rows)
+    return not credible or rows.size < place.rows.size
+
+
+def credible_alone(context: Context, place: Place, rows: I64) -> bool:
+    """Tell whether suspects are what damage does not choose.
+
+    They open connections, or are datagrams from ports that no tunnel uses.
+    """
     opening = context.column("tcp_flags", rows) & _SYN_ACK == _SYN
     foreign = ~np.isin(context.column("outer_sport", rows), context.tunnel_ports(place))
     foreign &= context.column("inner_protocol", rows) == IPPROTO_UDP
-    told = any(candidate.origin == "given" for candidate in reading.candidates)
-    credible = told or bool((opening | foreign).all())
-    return not credible or rows.size < place.rows.size
+    return bool((opening | foreign).all())
 
 
 def few(place: Place, reading: Reading) -> bool:
@@ -189,8 +203,11 @@ def _address_only(
         observations = sum(flow.observations for flow in chosen)
         odds = len(context.evidence.addresses) * power(1 / MODULUS, observations)
     else:
-        if _is_small(value) and not known and not (place.spared and len(sports[value]) >= MANY):
-            return None  # as many mistakes of arithmetic leave behind: VX507, VX509
+        # Small values are left behind by many mistakes of arithmetic, too: VX507, VX509. An even
+        # one is twice the step to a neighbour, and none of theirs spares what is not TCP or UDP.
+        near = place.spared or (coefficient == 2 and found)
+        if _is_small(value) and not known and not (near and len(sports[value]) >= MANY):
+            return None
         odds = repeats(len(flows), len(sports[value]) - 1)
     if odds >= MAX_CHANCE:
         return None
@@ -225,7 +242,8 @@ def _port(
         return None
     ends = {place.source, place.destination}
     given = context.given_addresses()
-    known = sorted((context.evidence.addresses | given) - ends)
+    seen = (a for a in context.evidence.addresses if may_be_translated(a, place.source))
+    known = sorted({*seen, *given} - ends)
     # Where the peer sends its own packets to another address, that is the one from before NAT.
     answered = context.answered_at(place)
     hinted = [a for a in known if a in answered or a in given or context.was_given(a)]
@@ -253,6 +271,17 @@ def _port(
             reading.others = _others(context, place, steady, coefficient, known, old_source)
             return reading
     return None
+
+
+def port_alone(context: Context, place: Place, flows: list[Flow]) -> Reading | None:
+    """Return a reading with the address kept if all flows fit, however likely by chance."""
+    steady = _steady(flows)
+    if not steady or any(_is_small(flow.value) for flow in steady):
+        return None
+    fitting = _fitting(context, place, steady, 0)
+    if len(fitting) < len(steady):
+        return None
+    return Reading(fitting, _odds(context, place, fitting, len(steady), None), kept=True)
 
 
 def _others(

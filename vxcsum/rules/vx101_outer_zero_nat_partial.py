@@ -134,7 +134,8 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
         elif observations > 1:
             odds = repeats(rows.size, observations - 1)
             # The port does not enter; where it seems to, it is VX103 or a mistake of arithmetic.
-            if not case.zero and not _known(context, case, value):
+            ports = distinct(sports[members]).size
+            if not case.zero and not _known(context, case, value) and min(observations, ports) < 3:
                 continue  # no packet shows that the tunnel sends no checksum
             one_port = several and distinct(sports[members]).size == 1
             doubtful = one_port or _known(context, case, -value)
@@ -164,6 +165,14 @@ def _known(context: Context, case: Place, change: int) -> bool:
     return proven(found) is not None
 
 
+def _sign_is_open(context: Context, case: Place, rows: I64) -> bool:
+    """Tell whether nothing shows which address was the old one: VX103 leaves the opposite."""
+    values = distinct(context.column("outer_udp_found", rows)).tolist()
+    return not case.zero and not any(
+        value == _FIELD_VALUES or _known(context, case, value) for value in values
+    )
+
+
 def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, int]:
     pairs = {
         (int(f), int(e))
@@ -174,6 +183,8 @@ def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, i
         )
     }
     spared = case.path.outer(SPARED, Status.ZERO)
+    if _sign_is_open(context, case, rows):
+        return Confidence.LIKELY, len(pairs)
     if len(pairs) >= 3 or spared:
         return Confidence.CONFIRMED, len(pairs)
     if len(pairs) == 2 or case.zero:
@@ -239,6 +250,12 @@ def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -
             evidence[name] = values.pop()
     if all_candidates:
         evidence["candidates"] = list(dict.fromkeys(c.text for c in all_candidates))
+    if _sign_is_open(context, case, rows):
+        evidence["alternatives"] = [
+            "VX103: a translator that kept the ports and updated the empty field leaves such "
+            "values as well, with the addresses exchanged; inner ICMP tells them apart: it keeps "
+            "its zero here, and is hit there"
+        ]
     kept = set(groups) == {_FIELD_VALUES}
     what = (
         "The field is 0xffff, which is what the address difference 0 becomes: NAT kept the address "

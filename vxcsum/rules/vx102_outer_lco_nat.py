@@ -58,8 +58,9 @@ import numpy as np
 
 from vxcsum.checksum.status import Status
 from vxcsum.rules.base import Finding, Remedy, Rule, Severity
+from vxcsum.rules.nat import candidates, proven
 from vxcsum.rules.platform import offload_off, platform_of, without_nat
-from vxcsum.rules.readings import flows_of, read_flows
+from vxcsum.rules.readings import Reading, flows_of, read_flows
 from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ RULE = Rule(
     Severity.ERROR,
 )
 
+FORMULA = "residual = 2 * (S(new address) - S(old address)) + new port - old port"
 #: Packets with inner ICMP that may be damaged by chance, for each that is right.
 _FEW = 0.05
 
@@ -95,34 +97,50 @@ def find(context: Context) -> Iterator[Finding]:
         reading = read_flows(
             context, place, flows, wrong=rows.size, coefficient=2, contrast=contrast
         )
-        if reading is None:
+        if reading is None or (not contrast and _told_as_stale(context, place, reading)):
             continue
-        first = int(reading.rows[0])
         yield rewriting_finding(
             context,
             RULE,
             place,
             reading,
-            formula="residual = 2 * (S(new address) - S(old address)) + new port - old port",
-            explanation=_explanation(place, kept=reading.kept),
+            formula=FORMULA,
+            explanation=explanation(place, kept=reading.kept),
             contrast=contrast,
             evidence={
                 "spared_icmp_and_other": place.spared,
-                "alternatives": [] if contrast else [_ALTERNATIVE],
+                "alternatives": [] if contrast else [ALTERNATIVE],
             },
-            remedies=remedies(
-                int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
-            ),
+            remedies=remedies_at(context, reading),
         )
 
 
-_ALTERNATIVE = (
+def remedies_at(context: Context, reading: Reading) -> tuple[Remedy, ...]:
+    """Return what cures the defect in the tunnel that a reading is about."""
+    first = int(reading.rows[0])
+    return remedies(
+        int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
+    )
+
+
+def _told_as_stale(context: Context, place: Place, reading: Reading) -> bool:
+    """Tell whether a known address explains the residual as that of an old checksum: VX104."""
+    if proven(reading.candidates) is not None:
+        return False
+    changes = {flow.value for flow in reading.flows}
+    if reading.kept or len(changes) > 1:
+        return False
+    return proven(candidates(context, place.source, place.destination, changes.pop())) is not None
+
+
+ALTERNATIVE = (
     "VX104: a middlebox that updates no checksum looks the same in TCP and UDP; inner ICMP tells "
     "them apart: it is right here, and wrong there"
 )
 
 
-def _explanation(place: Place, *, kept: bool) -> str:
+def explanation(place: Place, *, kept: bool) -> str:
+    """Return what happened, in words; ``kept``: to the port alone."""
     what = (
         "The checksum is the one that was right before NAT changed the source port."
         if kept

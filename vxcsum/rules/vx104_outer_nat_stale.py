@@ -48,6 +48,7 @@ import numpy as np
 
 from vxcsum.packet.columns import distinct
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
+from vxcsum.rules.nat import proven
 from vxcsum.rules.readings import MODULUS, few, flows_of, read_flows
 from vxcsum.rules.rewriting import rewriting_finding
 
@@ -80,7 +81,7 @@ def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that shows the pattern."""
     for place in context.places("outer_udp"):
         others = int(np.count_nonzero(~context.transport_rows(place.rows)))
-        if not others or others < place.spared:
+        if others < place.spared:
             continue
         renumbered = _vni(context, place)
         if renumbered is not None:
@@ -92,6 +93,15 @@ def find(context: Context) -> Iterator[Finding]:
         )
         if reading is None or few(place, reading):
             continue
+        if not others and proven(reading.candidates) is None:
+            continue  # without ICMP, and without an address that is known, VX102 looks the same
+        hit = (
+            f"{others} packets with inner ICMP or ARP are hit like all others, so it is no matter "
+            "of the sender's offload."
+            if others
+            else "No packet with inner ICMP was seen that would tell this from VX102; the address "
+            "is known and does."
+        )
         yield rewriting_finding(
             context,
             RULE,
@@ -100,8 +110,7 @@ def find(context: Context) -> Iterator[Finding]:
             formula="residual = S(new address) - S(old address) + new port - old port",
             explanation=(
                 "The outer header was rewritten on the way, and its checksum is the one of the old "
-                f"header. {others} packets with inner ICMP or ARP are hit like all others, so it "
-                "is no matter of the sender's offload."
+                f"header. {hit}"
             ),
             contrast=others > 1,
             evidence={"icmp_and_other_hit": others},

@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
-from vxcsum.packet.columns import Direction
+from vxcsum.packet.columns import Direction, Kind
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.vantage import vantage_of
 
@@ -112,25 +112,34 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def unanswered(context: Context, capture: int) -> I64:
-    """Return repeated, unfinished SYNs without a SYN-ACK, as rows of the handshakes."""
+    """Return repeated, unfinished SYNs without a SYN-ACK, as rows of the handshakes.
+
+    A host that sends them on is not their receiver. On one with several interfaces in the capture
+    they may come from its own guests; what comes out of a tunnel does not.
+    """
     shakes = context.handshakes
+    several = len(context.evidence.captures[capture].interfaces) > 1
+    sent_on: set[tuple[bytes, ...]] = set()
     forward: dict[tuple[bytes, ...], list[int]] = {}
     answered: set[tuple[bytes, ...]] = set()
     for row in np.flatnonzero(shakes["capture"] == capture).tolist():
         ends = [shakes[n][row].tobytes() for n in ("inner_src", "inner_sport")]
         ends += [shakes[n][row].tobytes() for n in ("inner_dst", "inner_dport")]
+        if shakes["direction"][row] == Direction.OUT:
+            sent_on.add(tuple(ends))
         if int(shakes["tcp_flags"][row]) & _ACK:
             answered.add((*ends[2:], *ends[:2]))
         elif (
             shakes["inner_l4_status"][row] == Status.PARTIAL
             and shakes["outer_udp_status"][row] != Status.VALID  # VX204
             and shakes["direction"][row] != Direction.OUT
+            and (shakes["kind"][row] == Kind.VXLAN or not several)
         ):
             forward.setdefault(tuple(ends), []).append(row)
     rows = [
         row
         for key, members in forward.items()
-        if len(members) > 1 and key not in answered
+        if len(members) > 1 and key not in answered and key not in sent_on
         for row in members
     ]
     return np.array(sorted(rows), np.int64)

@@ -51,11 +51,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import Status
-from vxcsum.packet.columns import distinct
+from vxcsum.flow.records import ABSENT_TIME
+from vxcsum.packet.columns import Kind, distinct
+from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.accumulators import Occurrences
 from vxcsum.rules.arithmetic import by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity, hex16
-from vxcsum.rules.census import PING, TCP, TRANSPORT
+from vxcsum.rules.census import PING, TRANSPORT
 from vxcsum.rules.evidence import plain_key
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
     from vxcsum.packet.columns import I64
     from vxcsum.rules.context import Context
+    from vxcsum.rules.evidence import PairKey
 
 RULE = Rule(
     "VX303",
@@ -130,18 +133,33 @@ def _wrong(context: Context, rows: I64, right: int) -> Finding:
     )
 
 
+def _tcp_works(context: Context, key: PairKey) -> bool:
+    """Tell whether a TCP connection was established on a path, or carried data both ways."""
+    flows = context.evidence.connections.table
+    tunnelled = key != plain_key(key[0])
+    rows = flows.field("capture") == key[0]
+    rows &= flows.field("protocol") == IPPROTO_TCP
+    rows &= flows.field("kind") == (Kind.VXLAN if tunnelled else Kind.PLAIN)
+    if tunnelled:
+        ends = [np.array(key[n : n + 2], np.uint64) for n in (1, 3)]
+        here, there = ((flows.field("outer_src") == end).all(axis=1) for end in ends)
+        to_here, to_there = ((flows.field("outer_dst") == end).all(axis=1) for end in ends)
+        rows &= (here & to_there) | (there & to_here)
+    works = flows.field("established") != ABSENT_TIME
+    works |= (flows.field("from")["data_frames"] > 0).all(axis=1)
+    return bool((works & rows).any())
+
+
 def _unanswered(context: Context) -> Iterator[Finding]:
-    """Echo requests that are right and get no reply, on a path where TCP is answered."""
+    """Echo requests that are right and get no reply, on a path where TCP works."""
     for key, path in context.evidence.paths.items():
         back_key = key if key == plain_key(key[0]) else (key[0], *key[3:5], *key[1:3], key[5])
         back = context.evidence.paths.get(back_key)
         if back is None or path.echo_requests < _MIN_PACKETS or back.echo_replies:
             continue
         right = path.inner(PING, Status.VALID)
-        tcp = (Status.VALID, Status.PARTIAL)
-        works = path.inner((TCP,), *tcp) > 2 and back.inner((TCP,), *tcp) > 2
         wrong = path.inner(PING, Status.INVALID) or path.outer(PING, Status.INVALID)
-        if works and not wrong and right >= path.echo_requests:
+        if not wrong and right >= path.echo_requests and _tcp_works(context, key):
             seen = Occurrences(frames=path.echo_requests)
             yield context.counted(
                 RULE,
