@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.status import Status
+from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, hex16
 from vxcsum.rules.census import NONE, PING, TRANSPORT
+from vxcsum.rules.nat import candidates
 from vxcsum.rules.odds import power
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ CONSTANT_SHARE = 0.9
 _MAX_ODDS = 1e-4
 #: A mistake of software hits at least this share of its packets; a stuck bit does not.
 _COMMON = 0.05
+#: One half, modulo 0xffff.
+_HALF = 0x8000
+#: Addresses before NAT that are told as another explanation.
+_MAX_TOLD = 4
 #: A contrast between two kinds of packets is believed below this chance.
 MAX_CONTRAST = 1e-3
 #: What cures a mistake of software.
@@ -186,15 +192,36 @@ def by_formula(
         }
         if details is not None:
             evidence.update(details(sample, mask))
+        translated = _translated(sample.only(mask))
+        if translated:
+            evidence["alternatives"] = translated
+        sure = seen > MIN_OBSERVATIONS and not translated
         context.claim(rows, sample.place.slot)
         yield context.finding(
             rule,
             rows,
-            confidence=Confidence.CONFIRMED if seen > MIN_OBSERVATIONS else Confidence.LIKELY,
+            confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
             explanation=explanation,
             evidence=evidence,
             remedies=remedies,
         )
+
+
+def _translated(sample: Sample) -> list[str]:
+    """Return how NAT between neighbours would explain the same, for one difference in all rows."""
+    values = distinct(sample.residual).tolist()
+    if sample.place.slot != "outer_udp" or len(values) > 1:
+        return []
+    changes = {"VX104": values[0]}
+    if sample.context.transport_rows(sample.rows).all():  # VX102 spares inner ICMP
+        changes["VX102"] = values[0] * _HALF % MODULUS
+    said = []
+    ends = sample.place.source, sample.place.destination
+    for code, change in changes.items():
+        found = [candidate.text for candidate in candidates(sample.context, *ends, change)]
+        if found:
+            said.append(f"{code}: before NAT the address was {' or '.join(found[:_MAX_TOLD])}")
+    return said
 
 
 def by_chance(wrong: int, spared: int) -> float:

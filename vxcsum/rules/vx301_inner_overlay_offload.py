@@ -69,6 +69,8 @@ RULE = Rule(
 _MIN_PACKETS = 3
 #: Right TCP and UDP packets, for each wrong one, that are still taken for exceptions.
 _FEW = 0.05
+#: A guess that ``ping -c 3`` can support: below `MAX_CONTRAST` it is more than that.
+_MAX_CHANCE = 0.0125
 _OUTER_WRONG = (Status.INVALID,)
 REMEDIES = (
     Remedy(
@@ -97,11 +99,12 @@ def find(context: Context) -> Iterator[Finding]:
         right = place.path.inner(TRANSPORT, Status.VALID)
         ping = place.path.inner(PING, Status.VALID)
         different = distinct(context.column("inner_l4_residual", rows)).size
+        chance = by_chance(rows.size, ping) * len(context.evidence.paths)
         if (
             rows.size < _MIN_PACKETS
             or different < 0.5 * rows.size
             or right > _FEW * rows.size
-            or by_chance(rows.size, ping) * len(context.evidence.paths) > MAX_CONTRAST
+            or chance > _MAX_CHANCE
             or np.isin(context.column("outer_udp_status", rows), _OUTER_WRONG).any()
         ):
             continue
@@ -109,7 +112,7 @@ def find(context: Context) -> Iterator[Finding]:
         yield context.finding(
             RULE,
             rows,
-            confidence=Confidence.LIKELY,
+            confidence=Confidence.LIKELY if chance < MAX_CONTRAST else Confidence.POSSIBLE,
             explanation=(
                 f"{rows.size} inner TCP and UDP checksums on this path are wrong, each in its own "
                 f"way, and {right} are right, while inner ICMP is: a device that computes inner "

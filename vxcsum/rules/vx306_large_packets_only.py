@@ -40,16 +40,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_TCP
-from vxcsum.rules.arithmetic import MAX_CONTRAST, by_chance
+from vxcsum.rules.arithmetic import MAX_CONTRAST, MODULUS, by_chance
 from vxcsum.rules.base import Confidence, Finding, Remedy, Rule, Severity
 from vxcsum.rules.census import TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vxcsum.packet.columns import I64
     from vxcsum.rules.context import Context
 
 RULE = Rule(
@@ -60,8 +63,21 @@ RULE = Rule(
 )
 
 _MIN_PACKETS = 3
+_UNCUT = " The length of the whole superframe was left in the pseudo-header."
 #: Octets that no offload cuts and no limit of a switch stops.
 _LARGE = 500
+
+
+def _uncut_length(context: Context, rows: I64) -> bool:
+    """Tell whether pseudo-headers hold the length of a superframe of whole segments.
+
+    The residual is then its segments' payload without the one at hand, with the opposite sign
+    (fact sheet, section 1.2, row h).
+    """
+    lengths = context.column("inner_l4_length", rows).astype(np.int64)
+    payload = np.maximum(lengths - context.column("tcp_header_length", rows), 1)
+    rest = -context.residual("inner_l4", rows).astype(np.int64) % MODULUS
+    return bool(((rest > 0) & (rest % payload == 0) & (rest + lengths <= MODULUS)).all())
 
 
 def find(context: Context) -> Iterator[Finding]:
@@ -79,6 +95,10 @@ def find(context: Context) -> Iterator[Finding]:
             continue
         if by_chance(rows.size, right) * len(context.evidence.paths) > MAX_CONTRAST:
             continue
+        residuals = distinct(context.residual("inner_l4", rows)).size
+        uncut = _uncut_length(context, rows)
+        if residuals == 1 and not uncut:
+            continue  # VX603
         context.claim(rows, "inner_l4")
         yield context.finding(
             RULE,
@@ -87,11 +107,12 @@ def find(context: Context) -> Iterator[Finding]:
             explanation=(
                 f"All TCP segments on this path up to {largest} octets are right, and the "
                 f"{rows.size} wrong ones are all larger: what cuts large segments errs."
+                f"{_UNCUT if uncut else ''}"
             ),
             evidence={
                 "largest_right_octets": largest,
                 "smallest_wrong_octets": int(lengths.min()),
-                "distinct_residuals": int(distinct(context.residual("inner_l4", rows)).size),
+                "distinct_residuals": int(residuals),
             },
             remedies=(
                 Remedy(
