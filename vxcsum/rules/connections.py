@@ -74,7 +74,8 @@ def _describe(context: Context, rows: I64) -> dict[str, Any]:
         shakes = context.handshakes_of(first)
         flags = context.handshakes["tcp_flags"][shakes]
         shakes = shakes[(flags & np.uint8(_SYN | _ACK)) == _SYN]
-        shakes = shakes[context.handshakes["outer_udp_status"][shakes] != Status.INVALID]
+        for name in ("outer_udp_status", "inner_l4_status"):
+            shakes = shakes[context.handshakes[name][shakes] != Status.INVALID]
         # Outside of the tunnel the same SYN may be seen as well, and says nothing of its way.
         shakes = shakes[context.handshakes["kind"][shakes] == s["kind"][first]]
         later = context.handshakes["timestamp"][shakes].astype(np.int64)

@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
+from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.arithmetic import Sample, observations, samples
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity, address_text, hex16
@@ -72,6 +73,7 @@ RULE = Rule(
 )
 
 _MODULUS = 0xFFFF
+_ADDRESSES = ("inner_src", "inner_dst")
 _MIN_PACKETS = 3
 #: Of the unexplained checksums of a path, at least this share are of such flows.
 _MIN_SHARE = 0.5
@@ -104,12 +106,19 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def _constant_flows(sample: Sample) -> Iterator[I64]:
-    """Yield the rows of inner flows whose packets are all off by the same residual."""
-    names = ("inner_src", "inner_dst", "inner_sport", "inner_dport")
-    for members in grouped(group_labels(*(sample.column(name) for name in names))):
-        residuals, expected = sample.residual[members], sample.expected[members]
-        if (residuals == residuals[0]).all() and (expected != expected[0]).any():
-            yield members
+    """Yield the rows of inner flows whose packets are all off by the same residual.
+
+    Connections of which nothing but equal SYNs was seen are put together by their addresses.
+    """
+    left = np.ones(sample.rows.size, np.bool_)
+    for names in (("inner_src", "inner_dst", "inner_sport", "inner_dport"), _ADDRESSES):
+        rows = np.flatnonzero(left)
+        for group in grouped(group_labels(*(sample.column(name)[rows] for name in names))):
+            members = rows[group]
+            residuals, expected = sample.residual[members], sample.expected[members]
+            if (residuals == residuals[0]).all() and (expected != expected[0]).any():
+                left[members] = False
+                yield members
 
 
 def _candidates(context: Context, flow: Sample) -> list[tuple[Address, str, int]]:
@@ -132,13 +141,14 @@ def _candidates(context: Context, flow: Sample) -> list[tuple[Address, str, int]
 
 
 def _mapping(flow: Sample, candidates: list[tuple[Address, str, int]]) -> dict[str, Any]:
+    ports = distinct(flow.column("inner_sport"))
     out: dict[str, Any] = {
         "pre_nat_source": None,
         "pre_nat_destination": None,
         "pre_nat_source_port": None,
         "post_nat_source": address_text(flow.column("inner_src")[0]),
         "post_nat_destination": address_text(flow.column("inner_dst")[0]),
-        "post_nat_source_port": int(flow.column("inner_sport")[0]),
+        "post_nat_source_port": int(ports[0]) if ports.size == 1 else None,
         "frames": int(flow.rows.size),
         "residual": hex16(flow.residual[0]),
         "candidates": [address_text(a) for a, _, _ in candidates],
@@ -161,8 +171,10 @@ def _finding(
         "chance": float(f"{power(1 / _MODULUS, max(seen - len(mappings), 0)):.2g}"),
         "connections": connections(context, rows),
         "mappings": mappings,
-        "candidates": list(dict.fromkeys(c for m in mappings for c in m["candidates"])),
     }
+    candidates = list(dict.fromkeys(c for m in mappings for c in m["candidates"]))
+    if candidates:
+        evidence["candidates"] = candidates
     for name in ("pre_nat_source", "pre_nat_destination"):
         values = {m[name] for m in mappings}
         if len(values) == 1 and None not in values:
