@@ -14,6 +14,7 @@ import numpy as np
 from vxcsum.checksum.algebra import difference
 from vxcsum.checksum.status import Status
 from vxcsum.flow.connections import Connections
+from vxcsum.flow.records import COPY_NANOSECONDS
 from vxcsum.packet.columns import SLOTS, Kind
 from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.accumulators import Rows
@@ -242,6 +243,12 @@ class Evidence:
         if self.addresses_dropped:
             said.append(f"only {MAX_ADDRESSES:,} addresses were kept as pre-NAT candidates")
         said += self.connections.limits
+        disorder = max((capture.disorder for capture in self.captures.values()), default=0)
+        if disorder > COPY_NANOSECONDS and self.connections.records.size:
+            said.append(
+                f"records are up to {disorder / 1e9:.3g} s out of the order of their times: what "
+                "is said of waits and retransmissions may be wrong (reordercap sorts them)"
+            )
         flows = self.connections.table
         waited = int(np.count_nonzero((flows.field("begun") == 1) & (flows.field("syns") > 1)))
         if waited > MAX_WAITS:

@@ -69,6 +69,8 @@ class CaptureEvidence:
     partial_out: int = 0
     smallest_caplen: int = 0
     largest_origlen: int = 0
+    latest: dict[int, int] = field(default_factory=dict)  # by interface, ns since 1970
+    disorder: int = 0  # ns that a frame is earlier than one of its interface before it, at most
     interfaces: set[tuple[int, int]] = field(default_factory=set)
     vnis: set[int] = field(default_factory=set)
 
@@ -93,6 +95,9 @@ class CaptureEvidence:
         self.partial_out += other.partial_out
         self.largest_frame = max(self.largest_frame, other.largest_frame)
         self.largest_origlen = max(self.largest_origlen, other.largest_origlen)
+        for interface, time in other.latest.items():
+            self.latest[interface] = max(self.latest.get(interface, time), time)
+        self.disorder = max(self.disorder, other.disorder)
         known = [c for c in (self.smallest_caplen, other.smallest_caplen) if c]
         self.smallest_caplen = min(known, default=0)
         self.interfaces = set(sorted(self.interfaces | other.interfaces)[:MAX_INTERFACES])
@@ -114,6 +119,7 @@ class CaptureEvidence:
             _partial(self, table)
         _zeros(self, table, outer=bool(outer[Status.ZERO]), inner=bool(inner[Status.ZERO]))
         _sizes(self, table)
+        _order(self, table)
         if outer[Status.UNVERIFIABLE] or inner[Status.UNVERIFIABLE] or _header_cut(table):
             _unverifiable(self, table)
         if seen[Kind.PLAIN, :, UDP].any():
@@ -125,6 +131,18 @@ class CaptureEvidence:
         if remote.any():
             self.remote_offload.update(table, remote)
         _places(self, table, tunnelled=bool(seen[Kind.VXLAN].any()))
+
+
+def _order(capture: CaptureEvidence, table: PacketTable) -> None:
+    every, interfaces = table["timestamp"].view(np.int64), table["interface"]
+    numbers = distinct(interfaces).tolist()
+    for number in numbers:  # several are captured side by side, each in its order
+        times = every if len(numbers) == 1 else every[interfaces == number]
+        latest = capture.latest.get(number, int(times[0]))
+        capture.latest[number] = max(latest, int(times.max()))
+        if int(times[0]) < latest or (times[1:] < times[:-1]).any():
+            reached = np.maximum(np.maximum.accumulate(times), latest)
+            capture.disorder = max(capture.disorder, int((reached - times).max()))
 
 
 def _header_cut(table: PacketTable) -> bool:
