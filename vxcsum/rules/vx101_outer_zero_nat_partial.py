@@ -22,7 +22,8 @@ the difference of the addresses as if the field held an un-complemented pseudo-h
     found = 0xffff                                 where only the port changed
 
 Ports, payload and lengths never enter, so the value is the same in packets whose right checksums
-differ. ICMP and ARP keep their zero.
+differ. ICMP and ARP keep their zero; where none is seen, and no address is known, VX103 with ports
+that were kept fits as well.
 
 ## Example
 

@@ -12,7 +12,8 @@ Receivers that verify the outer checksum drop every packet that passed the devic
 
 residual = S(new address) - S(old address) + new port - old port modulo 0xffff
 
-It is constant for an outer flow, and packets with inner ICMP or ARP are hit like the others.
+It is constant for an outer flow, and packets with inner ICMP or ARP are hit like the others, or
+the address before NAT is known (`--pre-nat`) and fits.
 Where the VNI was rewritten, the residual is the difference of its words.
 
 ## Example

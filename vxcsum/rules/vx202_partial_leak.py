@@ -12,7 +12,7 @@ The receiving host drops them. TCP connections never open, ping works.
 
 The field holds the pseudo-header sum, as in VX201, and the capture is from behind the device: it
 was taken on the wire (`--vantage wire`), or at the receiver where the SYNs that look so are never
-answered.
+answered, nor sent on. Of a capture of several interfaces only what came through a tunnel counts.
 
 ## Example
 

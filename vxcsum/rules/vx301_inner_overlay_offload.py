@@ -12,7 +12,7 @@ TCP and UDP between the nodes are dead, ping works.
 ## How it is recognised
 
 At least three wrong inner TCP or UDP checksums with different residuals, next to none right,
-right inner ICMP, and an outer checksum that is 0 or right.
+right inner ICMP, and an outer checksum that is 0 or right. After three pings it is only possible.
 
 ## Example
 

@@ -15,7 +15,8 @@ residual = S(new address) - S(old address) + new port - old port not updated res
 address) - S(old address)) + new port - old port as in VX102
 
 The residual is the same for all packets of an inner flow, also for those without payload, or it
-is explained exactly by an address that is known.
+is explained exactly by an address that is known. Connections that show nothing but equal SYNs are
+taken together.
 
 ## Example
 

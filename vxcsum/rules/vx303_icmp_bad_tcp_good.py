@@ -17,6 +17,9 @@ alone:
 
     residual = new identifier - old identifier
 
+Where echo requests are right and get no reply while TCP is established on the same path, the
+capture is clean: this is told as info.
+
 ## Example
 
 vxcsum analyze captures/synthetic/vx303.pcap

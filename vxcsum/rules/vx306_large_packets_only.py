@@ -11,6 +11,9 @@ Connections open and small requests work; large transfers stall.
 ## How it is recognised
 
 At least three wrong TCP checksums, all in segments larger than any right one on the same path.
+Where all are off by the same amount, it is that of the superframe's other segments:
+
+    residual = length - length of the superframe
 
 ## Example
 

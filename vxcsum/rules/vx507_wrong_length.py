@@ -15,7 +15,8 @@ unnoticed until a new kernel or device begins to look.
 residual = length - length used modulo 0xffff
 
 where the length used is 0, or off by the size of a UDP, TCP, IPv4, IPv6 or Ethernet header; in at
-least three packets with different right checksums.
+least three packets with different right checksums. Where NAT between neighbours (VX102, VX104)
+would leave the same difference, the finding says so and is only likely.
 
 ## Example
 
