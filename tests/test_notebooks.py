@@ -102,7 +102,7 @@ def test_is_offload_safe(
     assert names["off"].layers["inner_tcp"]["partial"] == 0
     assert names["on"].layers["inner_tcp"]["partial"] > 0
     assert names["comparison"].ratio["segment_bytes_median"] > 10
-    assert "NO CORRUPTION in either capture" in said
+    assert "NO CORRUPTION in what could be verified" in said  # frames cut at 200 octets
 
 
 def test_checksums_by_hand(

@@ -96,6 +96,28 @@ def test_a_change_that_corrupts_is_not_safe(engine: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["h618-throughput-off.snd-s200.pcap", "h618-tcp-offload-off.rcv.pcap"]
+)
+def test_frames_cut_short_are_no_proof(name: str, project_captures: Path) -> None:
+    path = project_captures / "kernel" / name
+    verdict = vxcsum.compare(path, path).verdict
+    cut = "most checksums of TCP, UDP and ICMP before and after could not" in verdict
+    assert cut == ("s200" in name)
+
+
+def test_copies_that_other_interfaces_saw_count_once(project_captures: Path) -> None:
+    folder = project_captures / "kernel"
+    names = ("h618-formats.sll.pcap", "h618-formats.sll2.pcap", "h618-formats.multi-if.pcapng")
+    for name in names:
+        side = vxcsum.compare(folder / "h618-formats.us.pcap", folder / name).sides[1]
+        assert side["connections"] == 1
+        assert side["retransmissions"] == 0
+        assert side["goodput_bits_per_second"] == pytest.approx(429e6, rel=0.01)
+    notes = vxcsum.compare(folder / names[0], folder / names[1]).notes
+    assert any("does not number its interfaces" in note for note in notes)
+
+
 BUG = "u61bug-k8s-clusterip-norehash.snd.pcap"
 
 

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.packet.columns import Kind
-from vxcsum.report.cure import WAITS, checked, doubts
+from vxcsum.report.cure import WAITS, checked, doubts, mostly_verified
 from vxcsum.report.sides import kind_compared, side_of, tcp_octets
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
@@ -145,6 +145,12 @@ class Comparison:
             return "NOTHING TO VERIFY: no checksum in either capture could be verified."
         if blind:
             return f"CANNOT TELL: no checksum could be verified {blind[0]} the change."
+        part = [name for name, report in self._named if not mostly_verified(report)]
+        if part:
+            return (
+                "NO CORRUPTION in what could be verified: most checksums of TCP, UDP and ICMP "
+                f"{' and '.join(part)} could not."
+            )
         return "NO CORRUPTION in either capture."
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,15 @@ _NOT_INVALID = {"VX203": ("outer_udp",), "VX404": ("inner_udp",)}
 def checked(report: Report) -> int:
     """Return how many checksums could be judged, right or wrong."""
     return sum(_judged(counts) for counts in report.layers.values())
+
+
+def mostly_verified(report: Report) -> bool:
+    """Tell whether most checksums of TCP, UDP and ICMP were verified, of those that are there."""
+    counts: Counter[str] = Counter()
+    for layer, statuses in report.layers.items():
+        if not layer.endswith("_ipv4"):
+            counts.update(statuses)
+    return _readable(counts) >= _READABLE
 
 
 def doubts(before: Report, after: Report) -> list[str]:
