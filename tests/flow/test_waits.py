@@ -172,6 +172,12 @@ def test_plain_loss_is_not_blamed_on_a_checksum_elsewhere(engine: str) -> None:
     assert {f.code for f in report.findings if f.severity == Severity.ERROR}
 
 
+def test_unfinished_syns_may_be_the_cause_if_this_is_the_receiver(engine: str) -> None:
+    finding = the_story([tcp(at, SYN, value="partial") for at in (0, 1, 3)], engine)
+    assert finding.evidence["cause"] is None
+    assert "--vantage says where" in finding.explanation
+
+
 def test_errors_of_a_capture_with_the_same_name_are_no_cause(engine: str) -> None:
     wrong = capture([tcp(at, SYN, outer=0xFFFF) for at in (0, 1, 3, 7)])
     lost = capture([tcp(at, SYN, sport=41000) for at in (0, 1, 3)] + handshake(7, sport=41000))

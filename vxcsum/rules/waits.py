@@ -14,7 +14,7 @@ from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.flow.records import COPY_NANOSECONDS
 from vxcsum.flow.table import FlowState
-from vxcsum.packet.columns import Kind
+from vxcsum.packet.columns import Direction, Kind
 from vxcsum.packet.protocols import IPPROTO_TCP
 from vxcsum.rules.base import Severity, address_text
 from vxcsum.rules.connections import connection_keys, endpoint
@@ -57,6 +57,7 @@ class Wait:
     cause: Finding | None
     covered: int  # failed attempts with a wrong checksum
     unverified: int  # attempts with a checksum that could not be verified
+    unfinished: bool  # sums left to a device, and nothing shows on which side of it this is
 
     @property
     def failed(self) -> int:
@@ -179,6 +180,7 @@ def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Err
     failed = count - (established is not None)
     attempts = list(zip(times[:failed], frames[:failed], strict=True))
     cause, covered = errors.cause_of(one, attempts, established)
+    sent = one.field("from")[0, 0]
     return Wait(
         capture=int(one.field("capture")[0]),
         kind=Kind.VXLAN if vxlan else Kind.PLAIN,
@@ -196,6 +198,7 @@ def _wait(some: FlowTable, rows: I64, members: I64, syns: AnyArray, errors: _Err
         cause=cause,
         covered=covered,
         unverified=errors.unverified(int(one.field("capture")[0]), frames[:failed]),
+        unfinished=bool(sent["partial"] >= failed and sent["directions"] == 1 << Direction.UNKNOWN),
     )
 
 
@@ -362,6 +365,11 @@ def why(wait: Wait) -> str:
         return (
             "No wrong checksum is seen in them; what the tunnel makes of them is not in this "
             "capture, so capture on the underlay device as well."
+        )
+    if wait.unfinished:
+        return (
+            "Their checksums are unfinished: before the sender's device they have to be, at the "
+            "receiver it would be the cause. --vantage says where this was captured."
         )
     return (
         "No wrong checksum is seen in them: they were lost, filtered, or answered late. Checksums "
