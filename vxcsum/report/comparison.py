@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.packet.columns import Kind
+from vxcsum.report.amounts import known, percent, written
 from vxcsum.report.cure import WAITS, checked, doubts, mostly_verified
 from vxcsum.report.sides import kind_compared, side_of, tcp_octets
 from vxcsum.report.text import printable
@@ -251,13 +252,13 @@ class Comparison:
             rows.append(
                 (
                     title,
-                    _written(before[name], form),
-                    _written(after[name], form),
+                    written(before[name], form),
+                    written(after[name], form),
                     "" if times is None else f"{times:.2f}",
                 )
             )
         rows += [
-            (side.replace("_", " "), _known(before[side]), _known(after[side]), "")
+            (side.replace("_", " "), known(before[side]), known(after[side]), "")
             for side in _OFFLOADS
         ]
         for code in self._codes:
@@ -296,12 +297,12 @@ class Comparison:
         parts = [(c, old.get(c, 0.0), new.get(c, 0.0)) for c in sorted(wrong - {*WAITS})]
         parts.sort(key=lambda part: -max(part[1:]))
         rows += [(f"{c}, share of frames", *p, "part") for c, *p in parts[:_MAX_DRAWN]]
-        state = [f"{name.replace('_', ' ')}: {_known(before[name])} before, "
-                 f"{_known(after[name])} after" for name in _OFFLOADS]  # fmt: skip
+        state = [f"{name.replace('_', ' ')}: {known(before[name])} before, "
+                 f"{known(after[name])} after" for name in _OFFLOADS]  # fmt: skip
         return draw(
             "\n".join((self.verdict, *state)),
             [row[:3] for row in rows],
-            [partial(_written, form=row[3]) for row in rows],
+            [partial(written, form=row[3]) for row in rows],
         )
 
     def __str__(self) -> str:
@@ -320,36 +321,4 @@ def _divided(after: float | None, before: float | None) -> float | None:
 def _found(side: dict[str, Any], code: str) -> str:
     """Return the frames of a rule and their share."""
     share = side["finding_shares"].get(code, 0)
-    return f"{side['findings'].get(code, 0):,} ({_percent(share)})"
-
-
-def _percent(share: float) -> str:
-    """Return a share with three digits: one wrong frame in a million is to be seen."""
-    return f"{100 * share:.3g}%"
-
-
-def _known(value: bool | None) -> str:  # noqa: FBT001 - a value to be written
-    return "cannot be seen" if value is None else "on" if value else "off"
-
-
-def _written(value: float | None, form: str) -> str:
-    if value is None:
-        return "-"
-    if form == "count":
-        return f"{value:,.0f}"
-    if form == "part":
-        return _percent(value)
-    if form == "share":
-        return f"{value:.1%}"
-    if form == "octets":
-        return f"{value:,.0f} B"
-    if form == "bits":
-        return _scaled(value, (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3), ("bit/s", 1)))
-    return _scaled(value, (("s", 1), ("ms", 1e-3), ("us", 1e-6)))
-
-
-def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
-    for unit, size in units:
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / units[-1][1]:.3g} {units[-1][0]}"
+    return f"{side['findings'].get(code, 0):,} ({percent(share)})"
