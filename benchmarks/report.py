@@ -4,7 +4,8 @@
 
     python -m benchmarks.report                     minutes, 6 GB in the temporary folder
     python -m benchmarks.report --quick --output FOLDER     small captures, to see that it works
-    python -m benchmarks.report --json FILE         from an earlier run's pytest-benchmark file
+    python -m benchmarks.report --runs 5            the middle of five runs, where others compute
+    python -m benchmarks.report --json FILE...      from earlier runs' pytest-benchmark files
 
 The plot needs the extra ``plot``; tools that are not installed are left out, with a note.
 """
@@ -109,7 +110,8 @@ def _machine(document: dict[str, Any]) -> list[str]:
         f"* {processor}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.release().split('-')[0]}, {platform.machine()}",
         f"* Python {said['python_version']}, NumPy {np.__version__}, vxcsum {vxcsum.__version__}",
-        f"* measured {document['datetime'][:10]}",
+        f"* measured {document['datetime'][:10]}"
+        + (f", the middle of {document['runs']} runs" if document["runs"] > 1 else ""),
     ]
     versions = {tool: version_of(tool) for tool in ("tshark", "tcpdump")}
     lines += [f"* {line or f'{tool}: not installed'}" for tool, line in versions.items()]
@@ -120,6 +122,18 @@ def _machine(document: dict[str, Any]) -> list[str]:
             version = "not installed"
         lines.append(f"* {module}: {version}")
     return lines
+
+
+def joined(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one document: of each measurement the one in the middle."""
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for document in documents:
+        for record in document["benchmarks"]:
+            by_name.setdefault(record["fullname"], []).append(record)
+    for records in by_name.values():
+        records.sort(key=lambda record: float(record["stats"]["median"]))
+    middle = [records[len(records) // 2] for records in by_name.values()]
+    return {**documents[-1], "benchmarks": middle, "runs": len(documents)}
 
 
 def page(document: dict[str, Any]) -> str:
@@ -186,7 +200,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="small captures, not for docs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="do not measure, read this")
+    parser.add_argument("--runs", type=int, metavar="N", default=1, help="the middle of so many")
+    parser.add_argument(
+        "--json", type=Path, nargs="+", metavar="FILE", help="do not measure, read these"
+    )
     parser.add_argument("--keep", type=Path, metavar="FILE", help="keep the measurements there")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: docs")
     chosen, more = parser.parse_known_args()
@@ -194,9 +211,11 @@ def main() -> None:
         parser.error("--quick measures too little for docs: wanted --output FOLDER")
     folder = chosen.output or DOCS
     if chosen.json:
-        document = json.loads(chosen.json.read_text("utf-8"))
+        documents = [json.loads(path.read_text("utf-8")) for path in chosen.json]
     else:
-        document = measured([*(QUICK if chosen.quick else []), *more])
+        options = [*(QUICK if chosen.quick else []), *more]
+        documents = [measured(options) for _ in range(max(1, chosen.runs))]
+    document = joined(documents)
     if chosen.keep:
         chosen.keep.write_text(json.dumps(document, indent=1), encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
