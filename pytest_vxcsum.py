@@ -120,7 +120,14 @@ def vxcsum_synth(_vxcsum_case: Case, tmp_path: Path) -> Callable[..., Path]:
     from vxcsum.synth import write_capture
 
     def synth(scenario: str, name: str | None = None, **options: Any) -> Path:
-        path = tmp_path / (name or f"{scenario}.{options.get('container') or 'pcap'}")
+        suffix = options.get("container") or "pcap"
+        path, number = tmp_path / (name or f"{scenario}.{suffix}"), 2
+        if tmp_path.resolve() not in path.resolve().parents:
+            problem = f"{name!r} is no name for a capture in {tmp_path}"
+            raise ValueError(problem)
+        while name is None and path.exists():  # an earlier capture of the test is another one
+            path, number = tmp_path / f"{scenario}-{number}.{suffix}", number + 1
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_capture(scenario, path, **options)
         _vxcsum_case.files.append(path)
         return path

@@ -113,6 +113,23 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     assert json.loads(read[0])["frames"]["total"] == 40
 
 
+def test_two_documents_do_not_go_to_standard_output(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["analyze", "--html", "-", str(CAPTURE)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    for more in (["-q"], ["-o", str(tmp_path / "report.txt")]):
+        result = CliRunner().invoke(main, ["analyze", "--html", "-", *more, str(CAPTURE)])
+        assert result.stdout.startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("option", ["--output", "--html", "--plot"])
+def test_an_output_that_cannot_be_made_is_told_before_the_work(option: str, tmp_path: Path) -> None:
+    for path in (tmp_path / "none" / "out.svg", tmp_path):
+        arguments = ["analyze", option, str(path), str(CAPTURE), "missing.pcap"]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert "missing.pcap" not in result.stderr
+
+
 def test_rules_left_out_do_not_make_a_capture_healthy() -> None:
     result = CliRunner().invoke(main, ["analyze", "--ignore", "VX101", str(CAPTURE)])
     assert result.exit_code == 0

@@ -106,6 +106,13 @@ def test_frames_cut_short_are_no_proof(name: str, project_captures: Path) -> Non
     assert cut == ("s200" in name)
 
 
+def test_a_capture_cut_in_its_first_record_is_nothing_to_compare(project_captures: Path) -> None:
+    whole = (project_captures / "kernel" / "h618-tcp-offload-off.rcv.pcap").read_bytes()
+    with pytest.warns(vxcsum.TruncatedCaptureWarning):
+        told = vxcsum.compare(whole[:30], whole).to_dict()
+    assert told["before"]["finding_shares"] == {"VX909": 0}
+
+
 def test_copies_that_other_interfaces_saw_count_once(project_captures: Path) -> None:
     folder = project_captures / "kernel"
     names = ("h618-formats.sll.pcap", "h618-formats.sll2.pcap", "h618-formats.multi-if.pcapng")

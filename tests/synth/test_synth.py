@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from support import diagnose, read
 
-from vxcsum import VxcsumError
+from vxcsum import VxcsumError, analyze
 from vxcsum.cli.main import main
 from vxcsum.rules.engine import CATALOGUE
 from vxcsum.synth import (
@@ -417,3 +417,14 @@ def test_what_is_no_frame_of_scapy_is_told() -> None:
     for wrong in ([b"abc"], [scapy.Ether(), scapy.IP()], [scapy.TCP()], []):
         with pytest.raises(VxcsumError):
             from_scapy(wrong)
+
+
+@pytest.mark.parametrize(("code", "rate", "frames"), [("VX102", 0.5, 6000), ("VX104", 0.2, 1500)])
+def test_translators_give_no_port_twice(code: str, rate: float, frames: int) -> None:
+    capture, truth = make_capture(code, frames=frames, rate=rate)
+    found: set[int] = set()
+    for finding in analyze(capture, listed_frames=frames).findings:
+        if finding.severity.name == "ERROR" and not finding.code.startswith("VX7"):
+            assert finding.code == code
+            found.update(finding.frame_numbers)
+    assert sorted(found) == truth.findings[code]

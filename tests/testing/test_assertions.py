@@ -162,6 +162,18 @@ def test_wrong_layers_are_found_again_in_any_source(source: Callable[[bytes], An
     assert_checksums_good(source(octets), layers=["inner_tcp"])
 
 
+def test_findings_name_their_capture_where_there_are_several(tmp_path: Path) -> None:
+    message = said(assert_checksums_good, [make_capture("VX104")[0], SECONDS_63])
+    assert f"(error, confirmed, in {SECONDS_63}): " in message
+    assert ", in " not in said(assert_checksums_good, SECONDS_63)
+
+
+def test_no_capture_is_no_success() -> None:
+    for check in (assert_checksums_good, assert_no_corruption):
+        assert "no capture was given" in said(check, [])
+    assert "no capture was given" in said(assert_findings, [], {})
+
+
 def test_a_file_in_text_mode_is_refused() -> None:
     with pytest.raises(CaptureError, match="text mode"):
         assert_checksums_good(io.StringIO("text"))

@@ -47,6 +47,8 @@ def test_the_fixtures_do_what_their_names_say(pytester: pytest.Pytester) -> None
     pytester.makepyfile(
         """
         import json
+        import pytest
+
         from vxcsum.testing import assert_findings
 
         def test_captures(vxcsum_capture, vxcsum_analyze):
@@ -61,6 +63,11 @@ def test_the_fixtures_do_what_their_names_say(pytester: pytest.Pytester) -> None
             truth = json.loads((tmp_path / "VX102.pcapng.truth.json").read_text())
             assert_findings(path, {"VX102": len(truth["findings"]["VX102"])})
             assert vxcsum_synth("healthy", "other.pcap").name == "other.pcap"
+            again = vxcsum_synth("VX102", frames=300, container="pcapng", seed=2)
+            assert again != path and again.read_bytes() != path.read_bytes()
+            assert vxcsum_synth("healthy", "below/other.pcap").parent.name == "below"
+            with pytest.raises(ValueError, match="no name for a capture"):
+                vxcsum_synth("healthy", "../../other.pcap")
         """
     )
     run(pytester, "--strict-markers").assert_outcomes(passed=2)

@@ -151,6 +151,9 @@ def analyze(
         _optional.matplotlib()
     if output == "-":
         output = None
+    if html == "-" and output is None and not quiet:
+        problem = "--html - and the report are both for standard output: wanted -q or -o FILE"
+        raise VxcsumError(problem)
 
     def tell(error: CaptureError) -> None:
         failed.append(error)
@@ -164,6 +167,7 @@ def analyze(
             from vxcsum.cli import outputs  # a report to the terminal needs it not
 
             outputs.all_different(output=output, packets=packets, flows=flows, html=html, plot=plot)
+            outputs.check_folders(output, html, plot)
             if packets is not None:
                 on_table = stack.enter_context(outputs.packet_file(packets, captures)).write
             if flows is not None:

@@ -13,6 +13,7 @@ from vxcsum.tabular.export import TableFile, format_of
 
 __all__ = [
     "all_different",
+    "check_folders",
     "flow_file",
     "packet_file",
     "write_flows",
@@ -48,6 +49,18 @@ def all_different(**files: str | None) -> None:
         other = taken.setdefault(Path(path).resolve(), option)
         if other != option:
             problem = f"--{option} and --{other} are the same file, {path!r}"
+            raise VxcsumError(problem)
+
+
+def check_folders(*files: str | None) -> None:
+    """Raise where a file cannot be made, before the work that it is for."""
+    for path in files:
+        target = Path(path) if path and path != "-" else None
+        if target is not None and not target.parent.is_dir():
+            problem = f"cannot write {path!r}: there is no folder {str(target.parent)!r}"
+            raise VxcsumError(problem)
+        if target is not None and target.is_dir():
+            problem = f"cannot write {path!r}: it is a folder"
             raise VxcsumError(problem)
 
 

@@ -104,7 +104,7 @@ def side_of(report: Report, kind: Kind) -> tuple[dict[str, Any], Transfer | None
         "busiest_direction": None if busiest is None else _direction(busiest),
         "findings": dict(sorted(found.items())),
         "finding_shares": {
-            code: round(number / report.frames["total"], 12)
+            code: round(number / max(report.frames["total"], 1), 12)
             for code, number in sorted(found.items())
         },
     }

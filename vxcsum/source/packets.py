@@ -12,6 +12,7 @@ Block".
 from __future__ import annotations
 
 import operator
+import os
 import struct
 import sys
 from collections.abc import Iterable
@@ -145,7 +146,9 @@ def _told(packet: Any, number: int, linktype: int) -> _Packet:
     if _is_pair(packet):
         octets = bytes(packet[1])
         return _Packet(octets, _nanoseconds(packet[0], number), len(octets), linktype)
-    raise CaptureError(f"packet {number} is a {type(packet).__name__}; {_WANTED}", name=_NAME)
+    hint = "; paths are taken from a list" if isinstance(packet, (str, os.PathLike)) else ""
+    problem = f"packet {number} is a {type(packet).__name__}; {_WANTED}{hint}"
+    raise CaptureError(problem, name=_NAME)
 
 
 def _of_scapy(packet: Any, number: int) -> _Packet:

@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from vxcsum.errors import VxcsumError
 from vxcsum.source.whole import whole_file, write_whole
-from vxcsum.synth.build import START, Record, records_of
+from vxcsum.synth.build import START
 from vxcsum.synth.bulk import Bulk
 from vxcsum.synth.containers import Container, container_of
+from vxcsum.synth.making import Making, Makings
 from vxcsum.synth.packet import ETHERNET
-from vxcsum.synth.recipes import Recipe, marked_frames
 from vxcsum.synth.scenarios import HEALTHY, recipe_of
 from vxcsum.synth.shapes import SAID_OF, SHAPES
-from vxcsum.synth.truth import Truth, marked_of
+from vxcsum.synth.truth import Truth
 
 if TYPE_CHECKING:
-    from typing import Self
+    from vxcsum.synth.recipes import Recipe
 
 DEFAULT_FRAMES = 1000
 _PAUSE = 1000  # microseconds around a scenario
-
-
-@dataclass(frozen=True, slots=True)
-class _Making:
-    """One making of a recipe."""
-
-    records: list[Record]
-    findings: dict[str, list[int]]
-    info: dict[str, list[int]]
-
-    @classmethod
-    def of(cls, recipe: Recipe, seed: int) -> Self:
-        records = list(records_of(recipe.packets(seed), recipe.linktype))
-        return cls(records, *marked_frames([record.owner for record in records]))
-
-    @property
-    def frames(self) -> int:
-        return len(self.records)
-
-    @property
-    def marked(self) -> int:
-        return len(marked_of(self.findings, self.info))
-
-    def octets(self, container: Container) -> int:
-        return sum(container.size(len(record.octets)) for record in self.records)
 
 
 class _Writer:
@@ -87,7 +61,7 @@ class _Writer:
         self.octets += octets
         self.info.update(dict.fromkeys(SAID_OF.get(self.shape, ())))
 
-    def scenario(self, making: _Making, shorten: int) -> None:
+    def scenario(self, making: Making, shorten: int) -> None:
         start, container = START + self._offset, self.container
         data = b"".join(
             container.record(r.octets, start + r.offset, r.original) for r in making.records
@@ -103,7 +77,7 @@ class _Writer:
         self.frames += making.frames - bool(shorten)
         self._offset += making.records[-1].offset + _PAUSE
 
-    def room(self, frames: int | None, size: int | None, making: _Making | None = None) -> int:
+    def room(self, frames: int | None, size: int | None, making: Making | None = None) -> int:
         """Return how many healthy frames fit beside a making; less than 0 if it does not itself."""
         if frames is not None:
             return frames - self.frames - (making.frames if making else 0)
@@ -296,7 +270,8 @@ def _with_scenario(
     size: int | None,
 ) -> None:
     _check_recipe(recipe, writer.shape, rate, alone=frames is None and size is None)
-    making = _Making.of(recipe, seed)
+    makings = Makings(recipe, seed)
+    making = next(makings)
     if writer.room(frames, size, making) < 0:
         given = f"{size} octets" if frames is None else f"{frames} frames"
         needed = writer.octets + making.octets(writer.container)
@@ -318,19 +293,17 @@ def _with_scenario(
             f"can be {share:.2g} at most"
         )
         raise VxcsumError(problem)
-    marked = made = 0
+    marked = 0
     while (room := writer.room(frames, size, making)) >= 0:
         marked += making.marked
         if rate is not None:
             before = round(marked / rate) - writer.frames - making.frames
             writer.healthy(before if frames is None and size is None else min(before, room))
         writer.scenario(making, 0)
-        made += 1
         room = writer.room(frames, size)
         if frames is None and size is None:
             return
         if rate is not None and marked + making.marked / 2 > rate * (writer.frames + room):
             break
-        # Seeds of one capture are far from those of the next.
-        making = _Making.of(recipe, (seed << 32) + made)
+        making = next(makings)
     writer.healthy(writer.room(frames, size))

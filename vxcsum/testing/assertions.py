@@ -119,6 +119,9 @@ def assert_findings(source: Any, expected: Mapping[str, int | None]) -> None:
     wanted = {_code(rule): frames for rule, frames in expected.items()}
     source = in_memory(source)
     report = analyze(source)
+    if not report.captures:
+        problem = "nothing was checked: no capture was given"
+        raise AssertionError(problem)
     found: Counter[str] = Counter()
     for finding in report.findings:
         story = finding.code.startswith(_STORIES) or finding.severity is Severity.INFO
@@ -171,6 +174,9 @@ def _something_checked(report: Report, layers: tuple[str, ...]) -> None:
         return
     where = "" if len(layers) == len(LAYERS) else f" of {', '.join(layers)}"
     frames = _frames(report.frames["total"])
+    if not report.captures:
+        problem = "nothing was checked: no capture was given"
+        raise AssertionError(problem)
     problem = f"nothing was checked: {found_in(report)} has no checksum{where} in its {frames}"
     if found:
         problem = (

@@ -59,7 +59,8 @@ def capture_file(name: str, folders: Sequence[Path] = ()) -> Path:
     stem = name.removesuffix(".pcap")
     if stem in SHIPPED:
         return _FOLDER / f"{stem}.pcap"
-    known = [*SHIPPED, *(n for folder in folders for p in folder.rglob("*") for n in _names(p)[:1])]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    known = [*SHIPPED, *(_names(path)[0] for path in files)]
     near = difflib.get_close_matches(name, known, 3, 0.5)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     where = f" in {', '.join(map(str, folders))}, and" if folders else ""

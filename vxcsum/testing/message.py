@@ -72,7 +72,8 @@ def explained(
     for finding in findings:
         rule = finding.rule
         kind = f"{finding.severity.name.lower()}, {finding.confidence.value}"
-        lines += ["", f"{rule.code} {rule.name} ({kind}): {rule.title}"]
+        where = f", in {printable(finding.capture)}" if len(report.captures) > 1 else ""
+        lines += ["", f"{rule.code} {rule.name} ({kind}{where}): {rule.title}"]
         shown = statuses_of(finding, report, source, left)
         left -= len(shown)
         lines += [frame.line(WRONG.get(finding.code, Status.INVALID)) for frame in shown]
