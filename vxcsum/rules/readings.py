@@ -17,7 +17,7 @@ from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
-from vxcsum.rules.base import address_text
+from vxcsum.rules.census import TRANSPORT
 from vxcsum.rules.nat import (
     Address,
     Candidate,
@@ -79,7 +79,7 @@ class Reading:
     candidates: list[Candidate] = field(default_factory=list)
     kept: bool = False
     """Whether the addresses are the same as before, and only the port was rewritten."""
-    others: list[str] = field(default_factory=list)
+    others: list[Address] = field(default_factory=list)
     """Addresses that would explain the same with other ports."""
 
     @property
@@ -245,7 +245,7 @@ def _port(
     seen = (a for a in context.evidence.addresses if may_be_translated(a, place.source))
     known = sorted({*seen, *given} - ends)
     # Where the peer sends its own packets to another address, that is the one from before NAT.
-    answered = context.answered_at(place)
+    answered = {a for a in context.answered_at(place) if not _sends_itself(context, place, a)}
     hinted = [a for a in known if a in answered or a in given or context.was_given(a)]
     if len(known) > _MAX_TRIED:
         known = hinted
@@ -269,8 +269,19 @@ def _port(
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
             reading = Reading(fitting, odds, found, kept=old_source is None)
             reading.others = _others(context, place, steady, coefficient, known, old_source)
+            if origin == "seen" and not reading.kept and not reading.proof:
+                rest = (Candidate(address, "source", "seen") for address in reading.others)
+                reading.candidates += rest  # none of them is proven
             return reading
     return None
+
+
+def _sends_itself(context: Context, place: Place, address: Address) -> bool:
+    """Tell whether another node sends right packets to the same peer: it is not translated."""
+    own = (place.capture, *address, *place.destination, place.key[5])
+    path = context.evidence.paths.get(own)
+    right = (Status.VALID, Status.PARTIAL)
+    return address != place.source and path is not None and path.outer(TRANSPORT, *right) > 0
 
 
 def port_alone(context: Context, place: Place, flows: list[Flow]) -> Reading | None:
@@ -291,16 +302,17 @@ def _others(
     coefficient: int,
     known: list[Address],
     chosen: Address | None,
-) -> list[str]:
+) -> list[Address]:
     """Return the known addresses that would explain all flows as well, with other ports."""
     ports = context.tunnel_ports(place)
     out = []
-    for address in known[:_MAX_TRIED]:
+    kept = [] if chosen is None else [place.source]
+    for address in [*kept, *known[:_MAX_TRIED]]:
         shift = coefficient * (sum_of(place.source) - sum_of(address))
-        if address == chosen or shift % MODULUS == 0:
+        if address == chosen or (shift % MODULUS == 0 and address != place.source):
             continue
         if all((flow.sport - flow.value + shift) % MODULUS in ports for flow in flows):
-            out.append(address_text(address))
+            out.append(address)
     return out if len(out) <= _FEW_OTHERS else []  # among many addresses some always fit
 
 

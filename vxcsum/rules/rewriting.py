@@ -42,6 +42,8 @@ def mappings_of(place: Place, reading: Reading) -> list[dict[str, Any]]:
         }
         if known is not None:
             mapping[f"pre_nat_{known.role}"] = known.text
+        elif not kept and flow.old_port != flow.sport:
+            mapping["pre_nat_source_port"] = None  # another one for each address that fits
         out[flow.sport, flow.old_port] = mapping
     return list(out.values())
 
@@ -83,13 +85,14 @@ def rewriting_finding(
         values = {mapping[name] for mapping in mappings}
         if len(values) == 1 and None not in values:
             said[name] = values.pop()
-    if reading.others:
+    others = [address_text(address) for address in reading.others]
+    if others:
         said["alternatives"] = [
             *said.get("alternatives", ()),
-            f"the address was {', '.join(reading.others[:4])} before NAT, and the ports others; "
+            f"the address was {', '.join(others[:4])} before NAT, and the ports others; "
             "--pre-nat tells",
         ]
-        said["candidates"] = list(reading.others)
+        said["candidates"] = others
     if reading.candidates:
         said["candidates"] = list(dict.fromkeys(c.text for c in reading.candidates))
     context.claim(rows, "outer_udp")
