@@ -111,10 +111,71 @@ def test_one_connection_repeated_is_possible_and_says_what_else_fits() -> None:
     assert "VX104" in finding.evidence["alternatives"][0]
 
 
-def test_repeated_damage_beside_right_segments_is_no_nat() -> None:
-    frames = [tunnel(inner(40000, flags=SYN), 4321, off=0x7F86)] * 7
-    frames += [tunnel(inner(41000 + n, flags=SYN), 50000 + n) for n in range(7)]
-    assert "VX102" not in codes(diagnose(frames))
+def test_pods_whose_packets_are_not_translated_speak_not_against_it() -> None:
+    healthy = [tunnel(inner(41000 + n, flags=SYN), 50000 + n) for n in range(7)]
+    repeated = [tunnel(inner(40000, flags=SYN), 4321, off=0x7F86)] * 7
+    assert codes(diagnose(repeated + healthy)) == {"VX102": 7}
+    first = [
+        tunnel(inner(40000 + n, flags=SYN), 4321 + n, off=(4321 + n - 40100 - 777 * n) % 0xFFFF)
+        for n in range(4)
+    ]
+    assert codes(diagnose(first + healthy)) == {"VX102": 4}
+
+
+def test_damage_to_single_segments_is_no_nat() -> None:
+    healthy = [tunnel(inner(41000 + n, seq=n), 50000 + n) for n in range(40)]
+    wrong = [
+        tunnel(inner(40000 + n, seq=n), 45000 + n, off=(45000 + n - 40100 - 777 * n) % 0xFFFF)
+        for n in range(4)
+    ]
+    assert "VX102" not in codes(diagnose(wrong + healthy))
+    assert "VX102" not in codes(diagnose([tunnel(inner(40000, flags=SYN), off=0x7F86), *healthy]))
+
+
+def test_what_a_node_was_found_to_do_is_believed_of_its_other_peers() -> None:
+    third = address("10.7.0.30")
+    octets = plain(tunnelled(inner(40000, seq=5), NODE, third, sport=4321, value=RIGHT)).octets
+    found = (take(octets, OUTER_CHECKSUM) + 0x7F86) % 0xFFFF
+    alone = Frame(put(octets, OUTER_CHECKSUM, found))
+    assert "VX102" not in codes(diagnose([alone]))
+    proven = [
+        tunnel(inner(40000 + n, flags=SYN), port, off=(port - 40100 - 777 * n) % 0xFFFF)
+        for n, (_, port) in enumerate(PORTS)
+    ]
+    assert codes(diagnose([*proven, alone])) == {"VX102": len(proven) + 1}
+
+
+def test_two_defects_of_one_pair_are_told_apart() -> None:
+    unsummed = [
+        Frame(put(tunnel(inner(sport, flags=SYN), port).octets, OUTER_CHECKSUM, 0xFFFF))
+        for sport, port in PORTS[:7]
+    ]
+    zero = plain(tunnelled(inner(1, flags=ACK), NODE, PEER))
+    frames = [*unsummed, zero, *syns(0x7A)]
+    assert codes(diagnose(frames)) == {"VX101": 7, "VX102": len(PORTS)}
+
+
+def test_a_healthy_peer_is_not_the_address_before_nat() -> None:
+    other = address("10.7.0.99")
+    frames = [
+        tunnel(inner(40000 + n, flags=SYN), port, off=(port - 40100 - 777 * n) % 0xFFFF)
+        for n, (_, port) in enumerate(PORTS)
+    ]
+    for src, dst in ((PEER, other), (other, PEER)):
+        frames += [
+            plain(tunnelled(inner(1 + n), src, dst, sport=50000 + n, value=RIGHT)) for n in range(3)
+        ]
+    finding = the_problem(frames)
+    assert finding.evidence["pre_nat_source"] == "10.7.0.77"
+
+
+def test_a_remote_checksum_offload_that_is_cut_short_is_no_error() -> None:
+    packet = inner(40000, PARTIAL, payload=bytes(200))
+    octets = tunnel(packet).octets
+    flagged = put(octets, 14 + 20 + 8, 0x0820)  # the words after it count as they are
+    whole = tunnel(packet)
+    assert codes(diagnose([Frame(flagged).cut(120), whole.cut(120)])).keys() <= {"VX600"}
+    assert codes(diagnose([Frame(flagged).cut(120)])) == {}
 
 
 def test_a_constant_field_is_vx101_although_no_packet_shows_its_zero() -> None:

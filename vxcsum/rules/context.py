@@ -130,6 +130,8 @@ class Context(Lookups):
         #: The errors found so far, and for each suspect the number of the one it is part of, or -1.
         self.errors: list[Finding] = []
         self.blame: I64 = np.full(open_.size, -1, np.int64)
+        #: Capture and address of nodes that were found to send wrongly translated packets.
+        self.translating: set[tuple[int, int, int]] = set()
 
     def still_open(self, slot: str) -> Bool:
         """Return which suspects have a wrong, unexplained checksum in a slot."""

@@ -1,44 +1,44 @@
 """VX102 where little was seen of it: what is left over once nothing more specific fits.
 
 A few connections, no packet with inner ICMP to compare with: one in-range port proves nothing, as
-every other value gives one. But that all segments of a path are wrong, each flow by an amount of
-its own and the same each time, has hardly another cause; so it is named, as possible.
+every other value gives one. But damage does not choose what opens a connection, nor does it leave
+twice the same; where each flow is off by an amount of its own, there is hardly another cause. It is
+named, as possible. What a node was proven to do to one peer, it is believed to do to the others.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vxcsum.checksum.status import Status
 from vxcsum.rules import vx102_outer_lco_nat as vx102
-from vxcsum.rules.census import TRANSPORT
-from vxcsum.rules.readings import MANY, credible_alone, flows_of, port_alone
+from vxcsum.rules.readings import Flow, flows_of, port_alone
 from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.rules.base import Finding
-    from vxcsum.rules.context import Context
+    from vxcsum.rules.context import Context, Place
 
 RULE = vx102.RULE
+_SYN = np.uint8(0x02)
 
 
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that nothing speaks against."""
     for place in context.places("outer_udp"):
-        rows = place.rows
-        right = place.path.outer(TRANSPORT, Status.VALID, Status.PARTIAL, Status.ZERO)
-        if rows.size < MANY or right or not context.transport_rows(rows).all():
-            continue
-        if (context.column("inner_l4_status", rows) == Status.INVALID).any():
+        rows = place.rows[context.transport_rows(place.rows)]
+        rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
+        if not rows.size or rows.size < place.rows.size:
             continue
         flows = flows_of(context, place, rows, context.residual("outer_udp", rows))
-        single = any(flow.rows.size == 1 for flow in flows)  # damage is not the same twice
-        if single and not credible_alone(context, place, rows):
-            continue
         reading = port_alone(context, place, flows)
         if reading is None or reading.rows.size < rows.size:
+            continue
+        if place.key[:3] not in context.translating and not _credible(context, place, flows):
             continue
         yield rewriting_finding(
             context,
@@ -51,3 +51,14 @@ def find(context: Context) -> Iterator[Finding]:
             evidence={"spared_icmp_and_other": place.spared, "alternatives": [vx102.ALTERNATIVE]},
             remedies=vx102.remedies_at(context, reading),
         )
+
+
+def _credible(context: Context, place: Place, flows: list[Flow]) -> bool:
+    """Tell whether each flow has what damage would not leave, and there is more than one packet."""
+    ports = context.tunnel_ports(place)
+    packets = sum(flow.rows.size for flow in flows)
+    for flow in flows:
+        opening = (context.column("tcp_flags", flow.rows) & _SYN).any()
+        if flow.rows.size == 1 and flow.sport in ports and not opening:
+            return False
+    return packets > 1

@@ -95,11 +95,14 @@ def rewriting_finding(
         said["candidates"] = others
     if reading.candidates:
         said["candidates"] = list(dict.fromkeys(c.text for c in reading.candidates))
+    confidence = confidence_of(reading, contrast=contrast)
+    if confidence is not Confidence.POSSIBLE:
+        context.translating.add((place.capture, *place.source))
     context.claim(rows, "outer_udp")
     return context.finding(
         rule,
         rows,
-        confidence=confidence_of(reading, contrast=contrast),
+        confidence=confidence,
         explanation=explanation,
         evidence=said,
         remedies=remedies,

@@ -70,7 +70,7 @@ from vxcsum.rules.context import SPARED
 from vxcsum.rules.nat import Candidate, candidates, proven
 from vxcsum.rules.odds import repeats
 from vxcsum.rules.platform import offload_off, platform_of, without_nat
-from vxcsum.rules.readings import SINGLE_BITS
+from vxcsum.rules.readings import RARE, SINGLE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ _FIELD_VALUES = 0xFFFF
 _FEW_VALUES = 64
 #: Packets with inner ICMP that may be damaged by chance, for each that kept its zero.
 _FEW = 0.05
-#: Packets with a value of one bit that damage does not bring about.
+#: Packets with a value of one bit, or with all bits set, that damage does not bring about.
 _MIN_REPEATED = 3
 #: Of the wrong outer checksums over TCP and UDP, NAT has to explain this share.
 _MIN_SHARE = 0.5
@@ -128,6 +128,7 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
     by_value = [(int(found[m[0]]), m) for m in grouped(found.astype(np.int64))]
     several = distinct(sports).size > 1
     groups: dict[int, I64] = {}
+    certain = False
     for value, members in by_value:
         observations = len(distinct(expected[members]))
         if value == _FIELD_VALUES:
@@ -150,9 +151,12 @@ def _constant_fields(context: Context, case: Place) -> dict[int, I64]:
             continue  # one flipped bit in a field of 0
         if odds < _MAX_CHANCE:
             groups[value] = rows[members]
-    if sum(members.size for members in groups.values()) < _MIN_SHARE * rows.size:
+            repeated = value == _FIELD_VALUES and members.size >= _MIN_REPEATED
+            certain |= case.zero > 0 and (odds < RARE or repeated)
+    share = sum(members.size for members in groups.values()) / rows.size
+    if share < _MIN_SHARE and not certain:
         return {}  # damage, which leaves the same value twice by chance
-    if groups and case.zero and len(by_value) <= _FEW_VALUES:
+    if groups and case.zero and share >= _MIN_SHARE and len(by_value) <= _FEW_VALUES:
         # Single packets beside proven ones: the same NAT, other addresses.
         for value, members in by_value:
             if value not in groups and candidates(context, case.source, case.destination, value):

@@ -112,7 +112,9 @@ def find(context: Context) -> Iterator[Finding]:
         residuals = distinct(context.residual("outer_udp", place.rows))
         if residuals.size < distinct(values).size:
             continue  # there was a checksum: it is off by what does not vary, VX102 or VX104
-        if not _unsummed(context, place) and reading.rows.size < _MANY:
+        # A field that stays the same while the packets differ was no checksum.
+        steady = others or any(flow.observations > 1 for flow in reading.flows)
+        if not _unsummed(context, place) and (reading.rows.size < _MANY or not steady):
             continue
         port_kept = all(flow.old_port == flow.sport for flow in reading.flows)
         if port_kept and not others and proven(reading.candidates) is None:
