@@ -166,7 +166,10 @@ def test_a_healthy_peer_is_not_the_address_before_nat() -> None:
             plain(tunnelled(inner(1 + n), src, dst, sport=50000 + n, value=RIGHT)) for n in range(3)
         ]
     finding = the_problem(frames)
-    assert finding.evidence["pre_nat_source"] == "10.7.0.77"
+    assert finding.evidence["candidates"] == ["10.7.0.77", "10.7.0.99"]
+    assert {mapping["pre_nat_source"] for mapping in finding.evidence["mappings"]} == {None}
+    back = tunnelled(inner(7), PEER, NODE, sport=50000, value=RIGHT)
+    assert the_problem([*frames, plain(back)]).evidence["pre_nat_source"] == "10.7.0.77"
 
 
 def test_a_remote_checksum_offload_that_is_cut_short_is_no_error() -> None:

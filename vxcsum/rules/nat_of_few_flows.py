@@ -46,7 +46,7 @@ def find(context: Context) -> Iterator[Finding]:
             place,
             reading,
             formula=vx102.FORMULA,
-            explanation=vx102.explanation(place, kept=True),
+            explanation=vx102.explanation(place, reading),
             contrast=False,
             evidence={"spared_icmp_and_other": place.spared, "alternatives": [vx102.ALTERNATIVE]},
             remedies=vx102.remedies_at(context, reading),

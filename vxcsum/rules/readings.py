@@ -269,11 +269,25 @@ def _port(
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
             reading = Reading(fitting, odds, found, kept=old_source is None)
             reading.others = _others(context, place, steady, coefficient, known, old_source)
-            if origin == "seen" and not reading.kept and not reading.proof:
-                rest = (Candidate(address, "source", "seen") for address in reading.others)
-                reading.candidates += rest  # none of them is proven
+            _doubt(context, place, reading)
             return reading
     return None
+
+
+def _doubt(context: Context, place: Place, reading: Reading) -> None:
+    """Take back what is not proven, where other addresses that were seen fit as well.
+
+    That the address was kept is proven where the peer sends to it: it is that of a node.
+    """
+    node = place.source in context.answered_at(place)
+    told = any(candidate.origin == "given" for candidate in reading.candidates)
+    if not reading.others or reading.proof or told or (reading.kept and node):
+        return
+    first = [place.source] if reading.kept else []
+    reading.kept = False
+    reading.candidates += [
+        Candidate(address, "source", "seen") for address in (*first, *reading.others)
+    ]
 
 
 def _sends_itself(context: Context, place: Place, address: Address) -> bool:

@@ -106,7 +106,7 @@ def find(context: Context) -> Iterator[Finding]:
             place,
             reading,
             formula=FORMULA,
-            explanation=explanation(place, kept=reading.kept),
+            explanation=explanation(place, reading),
             contrast=contrast,
             evidence={
                 "spared_icmp_and_other": place.spared,
@@ -140,13 +140,14 @@ ALTERNATIVE = (
 )
 
 
-def explanation(place: Place, *, kept: bool) -> str:
-    """Return what happened, in words; ``kept``: to the port alone."""
-    what = (
-        "The checksum is the one that was right before NAT changed the source port."
-        if kept
-        else "The address difference went into the checksum with the wrong sign."
-    )
+def explanation(place: Place, reading: Reading) -> str:
+    """Return what happened, in words."""
+    if any(candidate.address == place.source for candidate in reading.candidates):
+        what = "Whether the address was changed as well as the port, these sums do not tell."
+    elif reading.kept:
+        what = "The checksum is the one that was right before NAT changed the source port."
+    else:
+        what = "The address difference went into the checksum with the wrong sign."
     contrast = (
         f" {place.spared} packets with inner ICMP or ARP on the same path are right."
         if place.spared
