@@ -151,7 +151,8 @@ def test_two_defects_of_one_pair_are_told_apart() -> None:
         for sport, port in PORTS[:7]
     ]
     zero = plain(tunnelled(inner(1, flags=ACK), NODE, PEER))
-    frames = [*unsummed, zero, *syns(0x7A)]
+    ping = tunnel(ip(segment(ICMP, CLIENT, SERVER), ICMP, CLIENT, SERVER))
+    frames = [*unsummed, zero, ping, *syns(0x7A)]
     assert codes(diagnose(frames)) == {"VX101": 7, "VX102": len(PORTS)}
 
 

@@ -32,7 +32,7 @@ def find(context: Context) -> Iterator[Finding]:
     for place in context.places("outer_udp"):
         rows = place.rows[context.transport_rows(place.rows)]
         rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
-        if not rows.size or rows.size < place.rows.size:
+        if not rows.size or rows.size < place.rows.size or (place.zero and not place.summed):
             continue
         flows = flows_of(context, place, rows, context.residual("outer_udp", rows))
         reading = port_alone(context, place, flows)

@@ -240,10 +240,8 @@ def _port(
         return None
     if 2 * sum(_is_small(flow.value) for flow in steady) > len(steady):
         return None
-    ends = {place.source, place.destination}
     given = context.given_addresses()
-    seen = (a for a in context.evidence.addresses if may_be_translated(a, place.source))
-    known = sorted({*seen, *given} - ends)
+    known = _known(context, place)
     # Where the peer sends its own packets to another address, that is the one from before NAT.
     answered = {a for a in context.answered_at(place) if not _sends_itself(context, place, a)}
     hinted = [a for a in known if a in answered or a in given or context.was_given(a)]
@@ -272,6 +270,12 @@ def _port(
             _doubt(context, place, reading)
             return reading
     return None
+
+
+def _known(context: Context, place: Place) -> list[Address]:
+    """Return the addresses that were seen or given and may be those before NAT."""
+    seen = (a for a in context.evidence.addresses if may_be_translated(a, place.source))
+    return sorted({*seen, *context.given_addresses()} - {place.source, place.destination})
 
 
 def _doubt(context: Context, place: Place, reading: Reading) -> None:
@@ -306,7 +310,11 @@ def port_alone(context: Context, place: Place, flows: list[Flow]) -> Reading | N
     fitting = _fitting(context, place, steady, 0)
     if len(fitting) < len(steady):
         return None
-    return Reading(fitting, _odds(context, place, fitting, len(steady), None), kept=True)
+    odds = _odds(context, place, fitting, len(steady), None)
+    reading = Reading(fitting, odds, kept=True)
+    reading.others = _others(context, place, steady, 2, _known(context, place), None)
+    _doubt(context, place, reading)
+    return reading
 
 
 def _others(
