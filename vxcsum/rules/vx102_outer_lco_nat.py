@@ -20,8 +20,9 @@ the port.
 
 It is the same for all packets of an outer flow, whatever they carry. Where the address stayed,
 the field is simply the one that was right for the old port, and the old port follows from it.
-Inner ICMP, ARP and superframes are right. Where none of them is seen, VX104 fits as well; of a few
-connections, of which every packet is wrong, the finding is only possible.
+Inner ICMP, ARP and superframes are right. Where none of them is seen, VX104 fits as well, and of a
+few connections the finding is only possible. Where several addresses fit with the ports that follow
+from them, all are listed, and none is said to be the one before NAT.
 
 ## Example
 
