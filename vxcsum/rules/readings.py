@@ -17,16 +17,21 @@ from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
-from vxcsum.rules.census import TRANSPORT
 from vxcsum.rules.nat import (
     Address,
     Candidate,
     candidates,
-    may_be_translated,
     proven,
     sum_of,
 )
 from vxcsum.rules.odds import at_least, power, repeats
+from vxcsum.rules.old_addresses import (
+    MAX_TRIED,
+    known_addresses,
+    others_that_fit,
+    sends_itself,
+    take_back,
+)
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, AnyArray
@@ -35,9 +40,6 @@ if TYPE_CHECKING:
 MODULUS = 0xFFFF
 #: How probable a reading may be by chance and still be believed without the ICMP contrast.
 MAX_CHANCE = 0.01
-#: With more known addresses than this, only those with something to be said for them are tried.
-_MAX_TRIED = 64
-_FEW_OTHERS = 8
 #: Of the flows of a path, at least this share have to be steady: one value each.
 _STEADY_SHARE = 0.9
 #: Right small packets from a port, for each wrong one, that other uses of the port explain.
@@ -241,11 +243,11 @@ def _port(
     if 2 * sum(_is_small(flow.value) for flow in steady) > len(steady):
         return None
     given = context.given_addresses()
-    known = _known(context, place)
+    known = known_addresses(context, place)
     # Where the peer sends its own packets to another address, that is the one from before NAT.
-    answered = {a for a in context.answered_at(place) if not _sends_itself(context, place, a)}
+    answered = {a for a in context.answered_at(place) if not sends_itself(context, place, a)}
     hinted = [a for a in known if a in answered or a in given or context.was_given(a)]
-    if len(known) > _MAX_TRIED:
+    if len(known) > MAX_TRIED:
         known = hinted
     told = [a for a in hinted if a in given or context.was_given(a)]
     order = [None, *known] if place.source in answered or not hinted else [*hinted, None]
@@ -266,40 +268,10 @@ def _port(
             origin = "given" if old_source in given else "seen"
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
             reading = Reading(fitting, odds, found, kept=old_source is None)
-            reading.others = _others(context, place, steady, coefficient, known, old_source)
-            _doubt(context, place, reading)
+            reading.others = others_that_fit(context, place, steady, coefficient, known, old_source)
+            take_back(context, place, reading)
             return reading
     return None
-
-
-def _known(context: Context, place: Place) -> list[Address]:
-    """Return the addresses that were seen or given and may be those before NAT."""
-    seen = (a for a in context.evidence.addresses if may_be_translated(a, place.source))
-    return sorted({*seen, *context.given_addresses()} - {place.source, place.destination})
-
-
-def _doubt(context: Context, place: Place, reading: Reading) -> None:
-    """Take back what is not proven, where other addresses that were seen fit as well.
-
-    That the address was kept is proven where the peer sends to it: it is that of a node.
-    """
-    node = place.source in context.answered_at(place)
-    told = any(candidate.origin == "given" for candidate in reading.candidates)
-    if not reading.others or reading.proof or told or (reading.kept and node):
-        return
-    first = [place.source] if reading.kept else []
-    reading.kept = False
-    reading.candidates += [
-        Candidate(address, "source", "seen") for address in (*first, *reading.others)
-    ]
-
-
-def _sends_itself(context: Context, place: Place, address: Address) -> bool:
-    """Tell whether another node sends right packets to the same peer: it is not translated."""
-    own = (place.capture, *address, *place.destination, place.key[5])
-    path = context.evidence.paths.get(own)
-    right = (Status.VALID, Status.PARTIAL)
-    return address != place.source and path is not None and path.outer(TRANSPORT, *right) > 0
 
 
 def port_alone(context: Context, place: Place, flows: list[Flow]) -> Reading | None:
@@ -312,30 +284,11 @@ def port_alone(context: Context, place: Place, flows: list[Flow]) -> Reading | N
         return None
     odds = _odds(context, place, fitting, len(steady), None)
     reading = Reading(fitting, odds, kept=True)
-    reading.others = _others(context, place, steady, 2, _known(context, place), None)
-    _doubt(context, place, reading)
+    reading.others = others_that_fit(
+        context, place, steady, 2, known_addresses(context, place), None
+    )
+    take_back(context, place, reading)
     return reading
-
-
-def _others(
-    context: Context,
-    place: Place,
-    flows: list[Flow],
-    coefficient: int,
-    known: list[Address],
-    chosen: Address | None,
-) -> list[Address]:
-    """Return the known addresses that would explain all flows as well, with other ports."""
-    ports = context.tunnel_ports(place)
-    out = []
-    kept = [] if chosen is None else [place.source]
-    for address in [*kept, *known[:_MAX_TRIED]]:
-        shift = coefficient * (sum_of(place.source) - sum_of(address))
-        if address == chosen or (shift % MODULUS == 0 and address != place.source):
-            continue
-        if all((flow.sport - flow.value + shift) % MODULUS in ports for flow in flows):
-            out.append(address)
-    return out if len(out) <= _FEW_OTHERS else []  # among many addresses some always fit
 
 
 def _fitting(context: Context, place: Place, flows: list[Flow], shift: int) -> list[Flow]:
