@@ -9,6 +9,8 @@ from vxcsum.rules.census import TRANSPORT
 from vxcsum.rules.nat import Address, Candidate, may_be_translated, sum_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vxcsum.rules.context import Context, Place
     from vxcsum.rules.readings import Flow, Reading
 
@@ -46,15 +48,20 @@ def others_that_fit(
     return out[:_MAX_OTHERS]
 
 
-def take_back(context: Context, place: Place, reading: Reading) -> None:
+def take_back(
+    context: Context, place: Place, reading: Reading, hinted: Sequence[Address] = ()
+) -> None:
     """Take back what is not proven, where other addresses that were seen fit as well.
 
-    That the address was kept is proven where the peer sends to it: it is that of a node.
+    That the address was kept is proven where the peer sends to it: it is that of a node. Another
+    one to which the peer sends, and from which nothing comes, is only doubted for one like it.
     """
     node = place.source in context.answered_at(place)
     told = any(candidate.origin == "given" for candidate in reading.candidates)
     if reading.kept and node:
         reading.others = []  # among many addresses some always fit
+    elif any(candidate.address in hinted for candidate in reading.candidates):
+        reading.others = [address for address in reading.others if address in hinted]
     if not reading.others or reading.proof or told:
         return
     first = [place.source] if reading.kept else []

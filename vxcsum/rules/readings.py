@@ -269,7 +269,7 @@ def _port(
             found = [] if old_source is None else [Candidate(old_source, "source", origin)]
             reading = Reading(fitting, odds, found, kept=old_source is None)
             reading.others = others_that_fit(context, place, steady, coefficient, known, old_source)
-            take_back(context, place, reading)
+            take_back(context, place, reading, hinted)
             return reading
     return None
 
