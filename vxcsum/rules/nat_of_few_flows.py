@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vxcsum.checksum.status import Status
 from vxcsum.rules import vx102_outer_lco_nat as vx102
 from vxcsum.rules.readings import Flow, flows_of, port_alone
-from vxcsum.rules.rewriting import rewriting_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +28,7 @@ _SYN = np.uint8(0x02)
 def find(context: Context) -> Iterator[Finding]:
     """Yield one finding for each pair of outer addresses that nothing speaks against."""
     for place in context.places("outer_udp"):
-        rows = place.rows[context.transport_rows(place.rows)]
-        rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
+        rows = vx102.carriers(context, place)
         if not rows.size or rows.size < place.rows.size or (place.zero and not place.summed):
             continue
         flows = flows_of(context, place, rows, context.residual("outer_udp", rows))
@@ -40,17 +37,7 @@ def find(context: Context) -> Iterator[Finding]:
             continue
         if place.key[:3] not in context.translating and not _credible(context, place, flows):
             continue
-        yield rewriting_finding(
-            context,
-            RULE,
-            place,
-            reading,
-            formula=vx102.FORMULA,
-            explanation=vx102.explanation(place, reading),
-            contrast=False,
-            evidence={"spared_icmp_and_other": place.spared, "alternatives": [vx102.ALTERNATIVE]},
-            remedies=vx102.remedies_at(context, reading),
-        )
+        yield vx102.finding_of(context, place, reading, contrast=False)
 
 
 def _credible(context: Context, place: Place, flows: list[Flow]) -> bool:

@@ -68,6 +68,7 @@ from vxcsum.rules.rewriting import rewriting_finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vxcsum.packet.columns import I64
     from vxcsum.rules.context import Context, Place
 
 RULE = Rule(
@@ -77,7 +78,7 @@ RULE = Rule(
     Severity.ERROR,
 )
 
-FORMULA = "residual = 2 * (S(new address) - S(old address)) + new port - old port"
+_FORMULA = "residual = 2 * (S(new address) - S(old address)) + new port - old port"
 #: Packets with inner ICMP that may be damaged by chance, for each that is right.
 _FEW = 0.05
 
@@ -92,8 +93,7 @@ def find(context: Context) -> Iterator[Finding]:
         spares = others <= _FEW * max(place.spared, place.rows.size) and others <= place.spared
         if unsummed or not spares:
             continue
-        rows = place.rows[transport]
-        rows = rows[context.column("inner_l4_status", rows) != Status.INVALID]
+        rows = carriers(context, place)
         flows = flows_of(context, place, rows, context.residual("outer_udp", rows))
         contrast = bool(place.spared)
         reading = read_flows(
@@ -101,27 +101,34 @@ def find(context: Context) -> Iterator[Finding]:
         )
         if reading is None or (not contrast and _told_as_stale(context, place, reading)):
             continue
-        yield rewriting_finding(
-            context,
-            RULE,
-            place,
-            reading,
-            formula=FORMULA,
-            explanation=explanation(place, reading),
-            contrast=contrast,
-            evidence={
-                "spared_icmp_and_other": place.spared,
-                "alternatives": [] if contrast else [ALTERNATIVE],
-            },
-            remedies=remedies_at(context, reading),
-        )
+        yield finding_of(context, place, reading, contrast=contrast)
 
 
-def remedies_at(context: Context, reading: Reading) -> tuple[Remedy, ...]:
-    """Return what cures the defect in the tunnel that a reading is about."""
+def carriers(context: Context, place: Place) -> I64:
+    """Return the suspects whose inner TCP or UDP checksum is right, or left to a device."""
+    rows = place.rows[context.transport_rows(place.rows)]
+    whole: I64 = rows[context.column("inner_l4_status", rows) != Status.INVALID]
+    return whole
+
+
+def finding_of(context: Context, place: Place, reading: Reading, *, contrast: bool) -> Finding:
+    """Return the finding about a reading; ``contrast``: inner ICMP speaks against VX104."""
     first = int(reading.rows[0])
-    return remedies(
-        int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
+    return rewriting_finding(
+        context,
+        RULE,
+        place,
+        reading,
+        formula=_FORMULA,
+        explanation=_explanation(place, reading),
+        contrast=contrast,
+        evidence={
+            "spared_icmp_and_other": place.spared,
+            "alternatives": [] if contrast else [_ALTERNATIVE],
+        },
+        remedies=remedies(
+            int(context.suspects["outer_dport"][first]), int(context.suspects["vni"][first])
+        ),
     )
 
 
@@ -135,13 +142,13 @@ def _told_as_stale(context: Context, place: Place, reading: Reading) -> bool:
     return proven(candidates(context, place.source, place.destination, changes.pop())) is not None
 
 
-ALTERNATIVE = (
+_ALTERNATIVE = (
     "VX104: a middlebox that updates no checksum looks the same in TCP and UDP; inner ICMP tells "
     "them apart: it is right here, and wrong there"
 )
 
 
-def explanation(place: Place, reading: Reading) -> str:
+def _explanation(place: Place, reading: Reading) -> str:
     """Return what happened, in words."""
     if any(candidate.address == place.source for candidate in reading.candidates):
         what = "Whether the address was changed as well as the port, these sums do not tell."
