@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from vxcsum.packet.columns import Kind
 from vxcsum.report.amounts import known, percent, written
 from vxcsum.report.cure import WAITS, checked, doubts, mostly_verified
-from vxcsum.report.sides import kind_compared, side_of, tcp_octets
+from vxcsum.report.sides import connections_compared, kind_compared, side_of, tcp_octets
 from vxcsum.report.text import printable
 from vxcsum.rules.base import Severity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from vxcsum.packet.columns import I64
     from vxcsum.report.report import Report
 
 SCHEMA = "vxcsum.compare/1"
@@ -73,7 +74,9 @@ class Comparison:
     @cached_property
     def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is compared, of each side."""
-        (before, one), (after, other) = map(side_of, self._both, self._kinds)
+        kinds = self._kinds
+        rows = [chosen[kind] for chosen, kind in zip(self._connections, kinds, strict=True)]
+        (before, one), (after, other) = map(side_of, self._both, kinds, rows)
         # What one capture shows of its sender, the other would show as well, taken at that place.
         for name in _OFFLOADS:
             for here, there, transfer in ((before, after, one), (after, before, other)):
@@ -212,8 +215,16 @@ class Comparison:
         return said
 
     @cached_property
+    def _connections(self) -> list[dict[Kind, I64]]:
+        """The connections that may be compared, inside VXLAN and outside of it."""
+        return [{kind: connections_compared(r, kind) for kind in _PLACE} for r in self._both]
+
+    @property
     def _octets(self) -> list[dict[Kind, int]]:
-        return [tcp_octets(report) for report in self._both]
+        return [
+            {kind: tcp_octets(report, rows) for kind, rows in chosen.items()}
+            for report, chosen in zip(self._both, self._connections, strict=True)
+        ]
 
     @property
     def _kinds(self) -> list[Kind]:

@@ -38,17 +38,13 @@ def kind_compared(report: Report, octets: dict[Kind, int]) -> Kind:
     return Kind.VXLAN if report.frames["vxlan"] else Kind.PLAIN
 
 
-def tcp_octets(report: Report) -> dict[Kind, int]:
-    """Return the TCP payload inside VXLAN and outside of it, without repetitions and copies."""
+def tcp_octets(report: Report, rows: I64) -> int:
+    """Return the TCP payload of some connections, without repetitions."""
     sent = report.flows.field("from")
-    return {
-        kind: int((sent["octets"][rows] - sent["repeated_octets"][rows]).sum())
-        for kind in (Kind.VXLAN, Kind.PLAIN)
-        for rows in [_connections(report, kind)]
-    }
+    return int((sent["octets"][rows] - sent["repeated_octets"][rows]).sum())
 
 
-def _connections(report: Report, kind: Kind) -> I64:
+def connections_compared(report: Report, kind: Kind) -> I64:
     """Return the TCP connections of one interface of each capture, the one that saw most of them.
 
     Others may have seen copies of the same packets.
@@ -67,10 +63,9 @@ def _connections(report: Report, kind: Kind) -> I64:
     return chosen
 
 
-def side_of(report: Report, kind: Kind) -> tuple[dict[str, Any], Transfer | None]:
-    """Return what is compared, and the busiest direction."""
+def side_of(report: Report, kind: Kind, rows: I64) -> tuple[dict[str, Any], Transfer | None]:
+    """Return what is compared of some connections of a kind, and the busiest direction."""
     flows = report.flows
-    rows = _connections(report, kind)
     sent, syns = flows.field("from")[rows], flows.field("syns")[rows].astype(np.int64)
     total = {name: int(sent[name].sum(dtype=np.int64)) for name in _SUMMED}
     again = total["repeated_frames"] + int(np.maximum(syns - 1, 0).sum())
