@@ -178,7 +178,9 @@ def _sign_is_open(context: Context, case: Place, rows: I64) -> bool:
     )
 
 
-def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, int]:
+def _confidence(
+    context: Context, case: Place, rows: I64, *, open_sign: bool
+) -> tuple[Confidence, int]:
     pairs = {
         (int(f), int(e))
         for f, e in zip(
@@ -188,7 +190,7 @@ def _confidence(context: Context, case: Place, rows: I64) -> tuple[Confidence, i
         )
     }
     spared = case.path.outer(SPARED, Status.ZERO)
-    if _sign_is_open(context, case, rows):
+    if open_sign:
         return Confidence.LIKELY, len(pairs)
     if len(pairs) >= 3 or spared:
         return Confidence.CONFIRMED, len(pairs)
@@ -225,7 +227,8 @@ def _mapping(
 
 
 def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -> Finding:
-    confidence, observations = _confidence(context, case, rows)
+    open_sign = _sign_is_open(context, case, rows)
+    confidence, observations = _confidence(context, case, rows, open_sign=open_sign)
     mappings, all_candidates = [], []
     for value, members in groups.items():
         mapping, found = _mapping(context, case, value, members)
@@ -255,7 +258,7 @@ def _finding(context: Context, case: Place, groups: dict[int, I64], rows: I64) -
             evidence[name] = values.pop()
     if all_candidates:
         evidence["candidates"] = list(dict.fromkeys(c.text for c in all_candidates))
-    if _sign_is_open(context, case, rows):
+    if open_sign:
         evidence["alternatives"] = [
             "VX103: a translator that kept the ports and updated the empty field leaves such "
             "values as well, with the addresses exchanged; inner ICMP tells them apart: it keeps "

@@ -119,9 +119,7 @@ def assert_findings(source: Any, expected: Mapping[str, int | None]) -> None:
     wanted = {_code(rule): frames for rule, frames in expected.items()}
     source = in_memory(source)
     report = analyze(source)
-    if not report.captures:
-        problem = "nothing was checked: no capture was given"
-        raise AssertionError(problem)
+    _something_given(report)
     found: Counter[str] = Counter()
     for finding in report.findings:
         story = finding.code.startswith(_STORIES) or finding.severity is Severity.INFO
@@ -161,8 +159,16 @@ def _layers(layers: Iterable[str] | None) -> tuple[str, ...]:
     return chosen
 
 
+def _something_given(report: Report) -> None:
+    __tracebackhide__ = True
+    if not report.captures:
+        problem = "nothing was checked: no capture was given"
+        raise AssertionError(problem)
+
+
 def _something_checked(report: Report, layers: tuple[str, ...]) -> None:
     __tracebackhide__ = True
+    _something_given(report)
     found = [layer for layer in layers if any(report.layers[layer].values())]
     # IP headers are right in any capture, however short its frames were cut.
     chosen = [layer for layer in found if not layer.endswith("_ipv4")] or found
@@ -174,9 +180,6 @@ def _something_checked(report: Report, layers: tuple[str, ...]) -> None:
         return
     where = "" if len(layers) == len(LAYERS) else f" of {', '.join(layers)}"
     frames = _frames(report.frames["total"])
-    if not report.captures:
-        problem = "nothing was checked: no capture was given"
-        raise AssertionError(problem)
     problem = f"nothing was checked: {found_in(report)} has no checksum{where} in its {frames}"
     if found:
         problem = (
