@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vxcsum.packet.columns import U16, U64, Bool
 
 MODULUS = 0xFFFF
+#: One half, modulo 0xffff.
+HALF = 0x8000
 
 
 def _octets(data: Any) -> npt.NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import numpy as np
 from vxcsum.checksum.algebra import difference, residue
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
-from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, VXLAN_RCO
 
 if TYPE_CHECKING:
     from vxcsum.packet.columns import I64, U8, Bool, Columns
@@ -22,7 +22,6 @@ _COVERAGES = len(Coverage)
 #: A verdict is looked up by what is known of a slot: coverage, and one bit each for a sum that
 #: comes out (residual 0) and for a UDP field of 0.
 _SUM_RIGHT, _UDP_ZERO = 8, 16
-_RCO_FLAG = np.uint16(0x0020)
 
 
 def _table() -> tuple[U8, U8, Bool]:
@@ -117,7 +116,7 @@ def _judge_outer(columns: Columns, rows: I64) -> None:
     partial = difference(found, columns["outer_udp_pseudo"][rows]) == 0
     pending = columns["inner_l4_status"][rows] == Status.PARTIAL
     # With remote checksum offload the inner one stays unfinished, and the outer one covers it so.
-    pending &= (columns["vxlan_flags"][rows] & _RCO_FLAG) == 0
+    pending &= (columns["vxlan_flags"][rows] & VXLAN_RCO) == 0
     # Fact sheet 1.3: with a partial inner checksum the headers alone decide, whatever was cut off.
     lco = difference(columns["outer_udp_lco"][rows], columns["inner_l4_pseudo"][rows])
     finished = pending & ~partial & (lco == 0)

@@ -16,7 +16,7 @@ import numpy as np
 from vxcsum.checksum.algebra import MODULUS, may_be_all_zero
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
-from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP, VXLAN_RCO
 from vxcsum.rules.hazards import UDP_TUNNEL_PORTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ CHANGE_DTYPE = np.dtype(
     [("frame", "i8"), ("layer", "u1"), ("offset", "i8"), ("old", "u2"), ("new", "u2")]
 )
 _NAMES = list(LAYERS)
-_RCO_FLAG = 0x0020
 #: Why a checksum that is not right, or cannot be known to be, was left as it is.
 WHY = {
     Reason.TRUNCATED: "cut short by the snaplen",
@@ -197,7 +196,7 @@ def _inner(
 ) -> Bool:
     """Return whose inner (or plain) transport checksum is to be computed."""
     complete = slot.coverage == Coverage.COMPLETE
-    remote = slot.have(Status.PARTIAL) & ((table["vxlan_flags"] & _RCO_FLAG) != 0)
+    remote = slot.have(Status.PARTIAL) & ((table["vxlan_flags"] & VXLAN_RCO) != 0)
     unfinished = slot.have(Status.PARTIAL) & ~remote
     tunnels = [*UDP_TUNNEL_PORTS, *ports]
     illegal = (table["inner_ip_version"] == 6) & ~np.isin(table["inner_dport"], tunnels)
@@ -233,7 +232,7 @@ def _outer(
     complete = slot.coverage == Coverage.COMPLETE
     # Taking a residual out of a field takes it out of what covers the field.
     moved = (np.where(fixed, inner.residual, 0) + header) % MODULUS
-    remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
+    remote = (table["vxlan_flags"] & VXLAN_RCO) != 0
     pending = (inner.status == Status.PARTIAL) & ~fixed & ~remote
     ahead = table["outer_udp_lco"].astype(np.int64) - table["inner_l4_pseudo"] - header
     residual = np.where(pending, ahead, slot.residual - moved) % MODULUS

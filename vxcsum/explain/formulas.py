@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.algebra import HALF
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.explain.arithmetic import MODULUS
-from vxcsum.explain.question import ANOTHER, HALF, MAX_LISTED, Fit, Question, hex_or_unknown
+from vxcsum.explain.question import ANOTHER, MAX_LISTED, Fit, Question, hex_or_unknown
 from vxcsum.explain.rewritten import outer_nat
-from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, VXLAN_RCO
 from vxcsum.rules import (
     vx304_padding_counted,
     vx501_swapped_octets,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-
-_RCO_FLAG = 0x0020
 
 #: Formulas that stand in rule files: module, formula, how many of 65,535 fields fit, what decides.
 _MISTAKES: tuple[tuple[ModuleType, str, float, str], ...] = (
@@ -84,7 +83,7 @@ def _by_status(q: Question) -> Iterator[Fit]:
     elif (
         w.status == Status.PARTIAL
         and layer.startswith("inner")
-        and q.value("vxlan_flags") & (_RCO_FLAG)
+        and q.value("vxlan_flags") & VXLAN_RCO
     ):
         yield Fit("VX405", "flag 0x00200000 in the VXLAN header", f"found {found}")
     elif w.status == Status.PARTIAL:

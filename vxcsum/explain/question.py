@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: Candidates listed of one formula.
 MAX_LISTED = 8
 #: The inverse of 2 modulo 0xffff.
-HALF = 0x8000
 ANOTHER = "a second wrong packet of the flow whose right checksum differs"
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vxcsum.checksum.algebra import HALF
 from vxcsum.checksum.status import Status
 from vxcsum.explain.arithmetic import MODULUS
-from vxcsum.explain.question import ANOTHER, HALF, MAX_LISTED, Fit, Question
+from vxcsum.explain.question import ANOTHER, MAX_LISTED, Fit, Question
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
 from vxcsum.rules.base import address_text, hex16
 from vxcsum.rules.nat import candidates, sum_of

@@ -1,4 +1,4 @@
-"""Protocol numbers of IPv4 and IPv6 headers (IANA, Assigned Internet Protocol Numbers)."""
+"""Numbers of the headers: protocols of IPv4 and IPv6 (IANA), and a flag of VXLAN."""
 
 from __future__ import annotations
 
@@ -11,3 +11,6 @@ IPPROTO_FRAGMENT = 44
 IPPROTO_AH = 51
 IPPROTO_ICMPV6 = 58
 IPPROTO_NONE = 59
+
+#: Remote checksum offload, in the upper half of a VXLAN header's first word (Linux VXLAN_HF_RCO).
+VXLAN_RCO = 0x0020

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.algebra import HALF
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
@@ -36,8 +37,6 @@ CONSTANT_SHARE = 0.9
 _MAX_ODDS = 1e-4
 #: A mistake of software hits at least this share of its packets; a stuck bit does not.
 _COMMON = 0.05
-#: One half, modulo 0xffff.
-_HALF = 0x8000
 #: Addresses before NAT that are told as another explanation.
 _MAX_TOLD = 4
 #: A contrast between two kinds of packets is believed below this chance.
@@ -214,7 +213,7 @@ def _translated(sample: Sample) -> list[str]:
         return []
     changes = {"VX104": values[0]}
     if sample.context.transport_rows(sample.rows).all():  # VX102 spares inner ICMP
-        changes["VX102"] = values[0] * _HALF % MODULUS
+        changes["VX102"] = values[0] * HALF % MODULUS
     said = []
     ends = sample.place.source, sample.place.destination
     for code, change in changes.items():

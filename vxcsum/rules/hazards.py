@@ -10,7 +10,7 @@ import numpy as np
 from vxcsum.checksum.algebra import may_be_all_zero
 from vxcsum.checksum.status import Reason, Status
 from vxcsum.packet.columns import SLOTS, Coverage, Direction, Kind, distinct
-from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP, VXLAN_RCO
 from vxcsum.rules.accumulators import Occurrences
 from vxcsum.rules.census import UDP
 
@@ -38,7 +38,6 @@ _ETHERNET_FRAME = 1600
 #: Octets behind the packet that no padding explains: the headers are those of one segment.
 _LONG_TRAILER = 1000
 _LARGEST_GSO = 0xFFFF + 14 + 16 + 50
-_RCO_FLAG = np.uint16(0x0020)
 
 #: Tunnels over UDP that may leave out the checksum over IPv6 (RFC 6935): VXLAN, Geneve, LISP, MPLS,
 #: GUE, AMT, GTP-U.
@@ -126,7 +125,7 @@ class CaptureEvidence:
             plain = (table["kind"] == _PLAIN) & (table["inner_protocol"] == IPPROTO_UDP)
             plain &= table["inner_l4_status"] != _ABSENT
             self.not_vxlan.update(table, plain & np.isin(table["inner_dport"], ports))
-        remote = (table["vxlan_flags"] & _RCO_FLAG) != 0
+        remote = (table["vxlan_flags"] & VXLAN_RCO) != 0
         remote &= table["inner_l4_status"] == _PARTIAL  # damage sets the flag alone
         if remote.any():
             self.remote_offload.update(table, remote)
@@ -152,7 +151,7 @@ def _header_cut(table: PacketTable) -> bool:
 def _partial(capture: CaptureEvidence, table: PacketTable) -> None:
     # With remote checksum offload the inner checksum is unfinished on purpose.
     pending = table["inner_l4_status"] == _PARTIAL
-    pending &= (table["vxlan_flags"] & _RCO_FLAG) == 0
+    pending &= (table["vxlan_flags"] & VXLAN_RCO) == 0
     outer = table["outer_udp_status"]
     lco = table["outer_udp_reason"] == _LCO
     covered = pending & (outer == _VALID)

@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.checksum.algebra import HALF
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_UDP
-from vxcsum.rules.nat import (
-    Address,
-    Candidate,
-    candidates,
-    proven,
-    sum_of,
-)
+from vxcsum.rules.nat import Address, Candidate, candidates, proven, sum_of
 from vxcsum.rules.odds import at_least, power, repeats
 from vxcsum.rules.old_addresses import (
     MAX_TRIED,
@@ -56,7 +51,7 @@ MANY, RARE = 3, 1e-8
 #: Odds that are too high for a reading that no contrast supports.
 _WEAK = 1e-3
 _SYN, _SYN_ACK = 0x02, 0x12
-_INVERSE = {1: 1, 2: 0x8000}  # modulo 0xffff
+_INVERSE = {1: 1, 2: HALF}  # modulo 0xffff
 SINGLE_BITS = {1 << bit for bit in range(16)} | {MODULUS - (1 << bit) for bit in range(16)}
 
 

@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vxcsum.checksum.algebra import HALF
 from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.packet.columns import distinct
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
@@ -130,7 +131,7 @@ def _candidates(context: Context, flow: Sample) -> list[tuple[Address, str, int]
     for role in ("destination", "source"):
         high, low = ends[1] if role == "destination" else ends[0]
         new = (high, low)
-        for factor, change in ((1, residual), (2, residual * 0x8000 % _MODULUS)):
+        for factor, change in ((1, residual), (2, residual * HALF % _MODULUS)):
             wanted = (sum_of(new) - change) % _MODULUS
             seen = context.inner_by_sum.get(wanted, ())
             tried = [a for a in seen if is_ipv4(a) == is_ipv4(new)]

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vxcsum.packet.protocols import VXLAN_RCO
 from vxcsum.rules.base import Confidence, Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def find(context: Context) -> Iterator[Finding]:
         seen = capture.remote_offload
         if seen.frames < max(_MANY, _MIN_SHARE * capture.partial.frames):
             continue
-        flagged = (context.suspects["vxlan_flags"] & np.uint16(0x0020)) != 0
+        flagged = (context.suspects["vxlan_flags"] & VXLAN_RCO) != 0
         flagged &= context.suspects["capture"] == number
         context.claim(np.flatnonzero(flagged), "inner_l4")
         yield context.counted(
