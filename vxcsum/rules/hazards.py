@@ -138,8 +138,9 @@ def _order(capture: CaptureEvidence, table: PacketTable) -> None:
     for number in numbers:  # several are captured side by side, each in its order
         times = every if len(numbers) == 1 else every[interfaces == number]
         latest = capture.latest.get(number, int(times[0]))
-        capture.latest[number] = max(latest, int(times.max()))
-        if int(times[0]) < latest or (times[1:] < times[:-1]).any():
+        in_order = not (times[1:] < times[:-1]).any()
+        capture.latest[number] = max(latest, int(times[-1] if in_order else times.max()))
+        if int(times[0]) < latest or not in_order:
             reached = np.maximum(np.maximum.accumulate(times), latest)
             capture.disorder = max(capture.disorder, int((reached - times).max()))
 
