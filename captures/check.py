@@ -1,7 +1,8 @@
 """Check that the captures of this folder are those of the manifests.
 
 Run it with ``python captures/check.py`` where vxcsum is installed. Recorded captures have a
-checksum in ``manifest.json``. Those of ``synthetic`` are made again and compared.
+checksum in ``manifest.json``, and those of ``cases`` in the one there. Those of ``synthetic`` are
+made again and compared.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
+CASES = "cases"
 SYNTHETIC = "synthetic"
 SUFFIXES = (".pcap", ".pcapng", ".gz", ".zst", ".xz", ".lz4")
 MAX_OCTETS = 8_000_000
@@ -30,6 +32,9 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 def problems() -> list[str]:
     """Return what differs between the manifests and the files."""
     wanted = {entry["file"]: (entry["bytes"], entry["sha256"]) for entry in entries(FOLDER)}
+    if (FOLDER / CASES).is_dir():
+        for entry in entries(FOLDER / CASES):
+            wanted[f"{CASES}/{entry['file']}"] = entry["bytes"], entry["sha256"]
     if (FOLDER / SYNTHETIC).is_dir():
         with tempfile.TemporaryDirectory() as made:
             script = FOLDER / SYNTHETIC / "make.py"

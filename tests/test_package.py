@@ -95,7 +95,7 @@ str(vxcsum.analyze({str(path)!r}))
 print(vxcsum.kernel, *sorted(set(sys.modules) - before))
 """
     kernel, *loaded = python(code).split()
-    assert "vxcsum.rules.evidence" in loaded
+    assert "vxcsum.evidence.evidence" in loaded
     assert not SLOW_TO_LOAD & set(loaded)
     assert ("vxcsum.packet.vectorized" in loaded) is (kernel == "numpy")
 

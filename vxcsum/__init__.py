@@ -35,7 +35,7 @@ from vxcsum.errors import (
 from vxcsum.explain import explain
 from vxcsum.packet.engine import kernel
 from vxcsum.report.report import Report
-from vxcsum.rules.base import Confidence, Finding, Severity
+from vxcsum.rules.model import Confidence, Finding, Severity
 
 if typing.TYPE_CHECKING:
     from vxcsum.editing import display_filter, extract, repair

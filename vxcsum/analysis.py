@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from vxcsum._version import __version__
 from vxcsum.checksum.table import PacketTable, concatenate
 from vxcsum.errors import VxcsumError
+from vxcsum.evidence.evidence import Evidence
+from vxcsum.evidence.occurrences import MAX_FRAME_NUMBERS
 from vxcsum.pipeline import Reading
 from vxcsum.report.report import Report
-from vxcsum.rules.base import MAX_FRAME_NUMBERS
-from vxcsum.rules.context import CaptureFacts
-from vxcsum.rules.engine import diagnose, selected
-from vxcsum.rules.evidence import Evidence
+from vxcsum.rules.engine import COUNTS, diagnose, selected
+from vxcsum.rules.prepared import CaptureFacts
 from vxcsum.rules.vantage import VANTAGES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vxcsum.errors import CaptureError
     from vxcsum.report.comparison import Comparison
-    from vxcsum.rules.lookups import Network
+    from vxcsum.rules.prepared import Network
 
 
 def analyze(
@@ -84,7 +84,7 @@ def analyze(
         raise VxcsumError(problem)
     selected(select, ignore)  # a wrong rule is told before the work, not after it
     reading = Reading(source, ports=ports, engine=engine, jobs=jobs, on_error=on_error)
-    evidence = Evidence(reading.ports, reading.engine.NAME, listed=listed_frames)
+    evidence = Evidence(reading.ports, reading.engine.NAME, listed=listed_frames, counts=COUNTS)
     if on_start is not None:
         on_start(reading)
     for table in reading.tables():

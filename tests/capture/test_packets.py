@@ -205,9 +205,10 @@ def test_scapy_is_not_imported_for_buffers(tmp_path: Path) -> None:
 
 
 def test_every_capture_here_is_the_same_through_scapy(scapy: Any) -> None:
-    """All but those whose interfaces scapy tells apart by name alone."""
+    """All but those whose interfaces scapy tells apart by name alone, and one that is cut short."""
     compared = 0
-    for path in sorted(CAPTURES.rglob("*.pcap"))[::9]:
+    whole = [path for path in sorted(CAPTURES.rglob("*.pcap")) if path.stem != "vx909"]
+    for path in whole[::9]:
         packets = scapy.rdpcap(str(path))
         expected = vxcsum.read_packets(path)
         same_table(vxcsum.read_packets(packets), expected)

@@ -13,8 +13,9 @@ import soak
 
 from vxcsum import analyze
 
-#: Of the captures, so many may have a finding that names a cause by chance.
-MAX_RATE = 0.004
+#: Of the captures, so many may have a finding that names a cause by chance: one that is called
+#: likely or more, and one that is called possible.
+MAX_RATE, MAX_POSSIBLE = 0.004, 0.08
 SIZE = int(os.environ.get("VXCSUM_SOAK", "4000"))
 
 
@@ -29,7 +30,10 @@ def test_random_healthy_traffic_finds_nothing() -> None:
 def test_damage_is_not_given_another_name() -> None:
     outcome = soak.soak(SIZE, seed=3)
     assert outcome.corrupted >= SIZE
-    assert sum(outcome.false.values()) <= max(1, MAX_RATE * outcome.captures), outcome.text()
+    possible = sum(times for name, times in outcome.false.items() if name.endswith("possible"))
+    sure = sum(outcome.false.values()) - possible
+    assert sure <= MAX_RATE * outcome.captures, outcome.text()
+    assert possible <= MAX_POSSIBLE * outcome.captures, outcome.text()
 
 
 def test_few_damaged_frames_among_many_are_called_damage() -> None:

@@ -55,9 +55,9 @@ def shell(name: str, script: str, tmp_path: Path) -> str:
     [
         ("an", ["analyze"]),
         ("analyze --sel", ["--select"]),
-        ("analyze --select VX10", ["VX101", "VX102", "VX103", "VX104", "VX105"]),
+        ("analyze --select VX10", [f"VX10{n}" for n in range(1, 7)]),
         ("rules VX70", ["VX701", "VX702", "VX703"]),
-        ("extract --rule VX10", ["VX101", "VX102", "VX103", "VX104", "VX105"]),
+        ("extract --rule VX10", [f"VX10{n}" for n in range(1, 7)]),
         ("extract --status in", ["invalid"]),
         ("repair --only outer_ipv4,outer_u", ["outer_ipv4,outer_udp"]),
         ("analyze --ignore vx60", ["VX600", "VX601", "VX602", "VX603"]),

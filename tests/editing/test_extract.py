@@ -22,7 +22,7 @@ from support import TCP, address, framed, ip, pcap, plain, put, segment, take, t
 
 from vxcsum import CaptureError, Status, analyze, display_filter, extract, read_packets
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
-from vxcsum.rules import evidence
+from vxcsum.evidence import suspects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,9 @@ def test_frames_beyond_those_examined_may_belong_to_the_rule_and_that_is_told(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert taken(whole, rule="VX6") == whole
-    monkeypatch.setattr(evidence, "MAX_SUSPECTS", 4)
+    monkeypatch.setattr(suspects, "MAX_SUSPECTS", 4)
+    # Which suspects stand for all is chosen by hashes, which differ from process to process.
+    monkeypatch.setattr(suspects, "_SEED", np.uint64(0))
     with pytest.warns(UserWarning, match=r"2 more frames .* --status invalid chooses all"):
         assert len(read_packets(taken(whole, rule="VX6"))) == 4
 
@@ -187,7 +189,7 @@ def test_tshark_reads_comments_and_times(tmp_path: Path) -> None:
     for line, time in zip(lines, times.tolist(), strict=True):
         epoch, comment = line.split("\t")
         assert epoch == f"{time // 10**9}.{time % 10**9:09}"
-        assert comment.startswith("VX101 outer-zero-nat-partial (error, confirmed): NAT rewrote")
+        assert comment.startswith("VX101 outer-zero-nat-partial (error, likely): NAT rewrote")
         assert "outer_udp found 0xffff, right would be 0x0c9d" in comment
 
 

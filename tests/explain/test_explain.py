@@ -175,7 +175,8 @@ def test_ports_before_nat_follow_from_the_residual() -> None:
     }
     assert {("VX102", 44444), ("VX104", 44444)} <= ports
     decided = next(fit.decides for fit in outer.fits if fit.rule == "VX102")
-    assert "inner ICMP or ARP" in decided
+    assert "against VX104: inner ICMP and superframes" in decided
+    assert "a right packet from port 44444" in decided
 
 
 def test_addresses_that_the_user_gives_are_among_the_candidates() -> None:

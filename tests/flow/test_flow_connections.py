@@ -17,7 +17,7 @@ from vxcsum.cli.main import main
 from vxcsum.flow.connections import Connections
 from vxcsum.flow.table import FlowState, FlowTable
 from vxcsum.pipeline import Reading
-from vxcsum.rules.base import address_text
+from vxcsum.tabular.words import address_text
 
 if TYPE_CHECKING:
     from pathlib import Path

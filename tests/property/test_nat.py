@@ -28,6 +28,7 @@ from support import (
     ipv4,
     ones_sum,
     problems,
+    pseudo,
     put,
     segment,
     take,
@@ -93,6 +94,21 @@ def icmp(src: bytes, *, value: str, number: int = 0) -> Frame:
     body = segment(ICMP, POD_A, POD_B, bytes(32), seq=number)
     packet = ipv4(body, ICMP, POD_A, POD_B)
     return Frame(framed(tunnelled(packet, src, dst, sport=33333, value=value)))
+
+
+def answer(node: bytes) -> Frame:
+    """What the peer sends back to a node."""
+    dst = DST if len(node) == 4 else address("fd00::12")
+    packet = ipv4(segment(TCP, POD_B, POD_A, sport=80, dport=40000), TCP, POD_B, POD_A)
+    return Frame(framed(tunnelled(packet, dst, node, sport=34567, value=RIGHT)))
+
+
+def looks_unfinished(frame: Frame) -> bool:
+    """Whether the wrong outer checksum is, by chance, the sum of its pseudo-header (VX203)."""
+    outer = frame.octets[14:]
+    at = udp_at(outer)
+    ends = (outer[12:16], outer[16:20]) if at == 20 else (outer[8:24], outer[24:40])
+    return not (take(outer, at + 6) - pseudo(*ends, UDP, take(outer, at + 4))) % M
 
 
 def only(frames: list[Frame], code: str, wrong: int, **more: Any) -> Finding:
@@ -178,17 +194,27 @@ def test_p01_gives_the_neighbour_that_solves_the_sum_without_hints(
 def test_p02_with_the_address_kept_is_named_and_every_port_recovered(
     value: str, source: bytes, pairs: list[tuple[int, int]]
 ) -> None:
-    """Seen on the wire, and before the device finished the inner checksum (row d2)."""
+    """Seen on the wire, and before the device finished the inner checksum (row d2).
+
+    That the address was kept is sure once the peer sends to it; until then the ports are those that
+    it had if it was.
+    """
     assume(source not in (DST, bytes(len(source))))
     assume(len({(new - old) % M for old, new in pairs}) == len(pairs))  # else the ports were kept
     frames = flows_of(old_lco, source, source, pairs, value=value)
-    finding = only([icmp(source, value=RIGHT), *frames], "VX102", len(frames))
-    got = {
+    assume(not any(map(looks_unfinished, frames)))
+    alone = only([icmp(source, value=RIGHT), *frames], "VX102", len(frames))
+    assert set(pairs) == {
+        (m["port_if_address_kept"], m["post_nat_source_port"]) for m in alone.evidence["mappings"]
+    }
+    assert {m["pre_nat_source_port"] for m in alone.evidence["mappings"]} == {None}
+    frames = [icmp(source, value=RIGHT), answer(source), *frames]
+    finding = only(frames, "VX102", len(frames) - 2)
+    assert set(pairs) == {
         (m["pre_nat_source_port"], m["post_nat_source_port"]) for m in finding.evidence["mappings"]
     }
-    assert got == set(pairs)
     assert finding.evidence["pre_nat_source"] == text_of(source)
-    assert finding.confidence.value == "confirmed"
+    assert finding.confidence.value == "likely"  # VX104 leaves the same, and spares no ping
 
 
 @given(

@@ -23,6 +23,7 @@ from vxcsum.report.facts import waits
 from vxcsum.report.panel import COLORS, FAINT
 from vxcsum.report.series import MAX_NODES, pairs, residuals, status_rows
 from vxcsum.report.style import STYLE
+from vxcsum.rules.engine import CATALOGUE
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra plot)")
 
@@ -138,7 +139,7 @@ def test_what_was_noticed_as_a_wait_goes_before_what_a_cause_lists(
         "syn_offsets": offsets,
         "cause": None,
     }
-    rule = replace(cause.rule, code=code)
+    rule = CATALOGUE[code].RULE
     report = replace(report, findings=[cause, replace(cause, rule=rule, evidence=evidence)])
     (wait,) = waits(report)
     assert (wait.seconds, wait.through, wait.code) == (seconds, through, code)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vxcsum.evidence.census import group_pairs
 from vxcsum.packet.columns import distinct
-from vxcsum.rules.census import Path, group_pairs
 
 HALVES = st.sampled_from([0, 1, 2, 0xFFFF_0A00_0001, 2**64 - 1])
 ROWS = st.tuples(HALVES, HALVES, HALVES, HALVES, st.sampled_from([0, 4789, 8472, 65535]))
@@ -35,16 +35,6 @@ def test_pairs_without_ports() -> None:
     source = np.array([[0, 1], [0, 1], [0, 2]], np.uint64)
     groups = group_pairs(source, np.zeros((3, 2), np.uint64))
     assert [group.tolist() for group in groups] == [[0, 1], [2]]
-
-
-def test_counts_of_ports_stop_at_the_largest_they_can_hold() -> None:
-    path = Path()
-    for _ in range(3):
-        path.add_good_ports(np.repeat(np.array([7, 40000], np.uint16), [30_000, 2]))
-    assert path.good_ports is not None
-    assert path.good_ports[7] == 65_535
-    assert path.good_ports[40000] == 6
-    assert np.flatnonzero(path.good_ports).tolist() == [7, 40000]
 
 
 @given(st.lists(st.integers(0, 65535), max_size=50), st.integers(0, 3))

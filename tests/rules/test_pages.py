@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from conftest import PROJECT
 
 from vxcsum import Severity
+from vxcsum.cli.main import main
 from vxcsum.errors import UnknownRuleError
+from vxcsum.rules import catalogue
 from vxcsum.rules.engine import CATALOGUE, selected
 
 HEADINGS = [
@@ -29,6 +33,7 @@ PROMISED = {
     "VX103": ("outer-zero-nat-rfc1624", "ERROR"),
     "VX104": ("outer-nat-stale", "ERROR"),
     "VX105": ("outer-nat-half", "ERROR"),
+    "VX106": ("outer-gso-twice", "ERROR"),
     "VX201": ("offload-artefact", "INFO"),
     "VX202": ("partial-leak", "ERROR"),
     "VX203": ("outer-partial", "INFO"),
@@ -104,10 +109,81 @@ def test_captures_of_an_example_exist(module: Any, project_captures: Path) -> No
         assert (project_captures.parent / name).is_file(), name
 
 
-def test_every_rule_file_is_in_the_catalogue() -> None:
-    import vxcsum.rules
+def shown(code: str, form: str) -> str:
+    result = CliRunner().invoke(main, ["rules", code, "--format", form])
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
-    folder = Path(vxcsum.rules.__file__).parent
+
+def code_blocks(page: str) -> list[list[str]]:
+    """The indented blocks of a page: such as a reader of Markdown takes for code."""
+    blocks: list[list[str]] = []
+    before, listed = "", False
+    for line in page.splitlines():
+        if not line.strip():
+            before = ""
+            continue
+        if line.startswith("    "):
+            if before.startswith("    "):
+                blocks[-1].append(line)
+            else:
+                assert not before, f"no empty line before: {line}"
+                assert not listed, f"part of a list item, and no code: {line}"
+                blocks.append([line])
+        else:
+            listed = line.startswith(("* ", "- ", "  ")) or bool(re.match(r"\d+\. ", line))
+        before = line
+    return blocks
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+@pytest.mark.parametrize("module", RULES)
+def test_formulas_and_commands_of_a_page_are_code_as_it_is_shown(module: Any, form: str) -> None:
+    page = shown(module.RULE.code, form)
+    blocks = code_blocks(page)
+    written = [line for line in module.__doc__.splitlines() if line.startswith("    ")]
+    assert [line for block in blocks for line in block] == written
+    assert all(line == line.rstrip() and "\t" not in line for line in page.splitlines())
+    # What is aligned, computed or typed in is in one of them, and the rest is prose.
+    prose = [line for line in page.splitlines() if not line.startswith("    ")]
+    assert not [line for line in prose if re.match(r"(found|residual|outer \w+) += ", line)]
+    assert not [line for line in prose if re.match(r"(vxcsum|ethtool|iptables|tcpdump) -?\S", line)]
+    if module.RULE.formula:
+        part = page.partition("## How it is recognised\n")[2].partition("\n## ")[0]
+        assert any(" = " in line for block in code_blocks(part) for line in block)
+    example = page.partition("## Example\n")[2].partition("\n## ")[0]
+    assert any(" vxcsum " in line for block in code_blocks(example) for line in block)
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_the_parts_of_the_fact_sheet_that_a_page_cites_exist(module: Any) -> None:
+    sheet = (PROJECT / "docs" / "fact-sheet.md").read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", sheet, re.MULTILINE)
+    patterns = {heading[:3]: heading for heading in headings if re.match(r"P\d\d ", heading)}
+    sections = {heading.split()[0] for heading in headings if heading[0].isdigit()}
+    references = " ".join(module.__doc__.partition("## References\n")[2].split())
+    assert "docs/fact-sheet.md" in references
+    cited = references.partition("docs/fact-sheet.md")[2]
+    found = re.findall(r"\bP\d\d\b", module.__doc__)
+    assert set(found) <= set(patterns)
+    assert set(re.findall(r"sections? (\d(?:\.\d)?)", cited)) <= sections
+    for family in re.findall(r"family ([A-Z])\b", cited):
+        assert f"**Family {family}: " in sheet
+    assert re.search(r"\bP\d\d\b|section \d|family [A-Z]", cited)
+    # A pattern that is headed with the code of a rule is cited by its page.
+    own = {name for name, heading in patterns.items() if f"({module.RULE.code})" in heading}
+    assert own <= set(found)
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_a_pattern_has_the_name_of_its_rule(module: Any) -> None:
+    sheet = (PROJECT / "docs" / "fact-sheet.md").read_text("utf-8")
+    for name in re.findall(rf"^### P\d\d (\S+) \({module.RULE.code}\)$", sheet, re.MULTILINE):
+        assert name == module.RULE.name
+
+
+def test_every_rule_file_is_in_the_catalogue() -> None:
+    folder = Path(catalogue.__file__).parent
     files = {path.stem[:5].upper() for path in folder.glob("vx[0-9]*.py")}
     assert files == set(CATALOGUE)
     names = [module.RULE.name for module in CATALOGUE.values()]

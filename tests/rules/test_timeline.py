@@ -13,8 +13,8 @@ from support import TCP, UDP, Frame, address, framed, ipv4, plain, put, read, se
 
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.checksum.table import PacketTable
-from vxcsum.rules.evidence import Evidence
-from vxcsum.rules.timeline import BINS, Timeline
+from vxcsum.evidence.evidence import Evidence
+from vxcsum.evidence.timeline import BINS, Timeline
 
 POD_A, POD_B = address("10.244.1.5"), address("10.244.2.5")
 NODE_A, NODE_B = address("172.31.7.11"), address("172.31.7.12")

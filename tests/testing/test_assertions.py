@@ -58,7 +58,7 @@ def test_the_message_shows_found_and_expected_of_at_most_five_frames() -> None:
     assert frames == [f"  frame {n}: outer_udp 0xffff -> 0x0c9d {ends}" for n in range(7, 12)]
     assert "  1 more" in lines
     assert "  what to do: ethtool -K flannel.1 tx-checksum-ip-generic off" in lines
-    assert "VX101 outer-zero-nat-partial (error, confirmed)" in message
+    assert "VX101 outer-zero-nat-partial (error, likely)" in message
 
 
 def test_five_frames_are_the_most_for_all_findings_together() -> None:
@@ -164,7 +164,7 @@ def test_wrong_layers_are_found_again_in_any_source(source: Callable[[bytes], An
 
 def test_findings_name_their_capture_where_there_are_several(tmp_path: Path) -> None:
     message = said(assert_checksums_good, [make_capture("VX104")[0], SECONDS_63])
-    assert f"(error, confirmed, in {SECONDS_63}): " in message
+    assert f"(error, likely, in {SECONDS_63}): " in message
     assert ", in " not in said(assert_checksums_good, SECONDS_63)
 
 
@@ -243,7 +243,11 @@ def test_layers_are_told_apart_beyond_the_frames_that_a_finding_lists(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("vxcsum.testing.assertions._LISTED", 3)
-    frames = [plain(ipv4(segment(TCP, A, B, bytes(n), value=7 + n), TCP, A, B)) for n in range(9)]
+    # Values of no law: 7 + n alone would be the sum of another pseudo-header, as the length is.
+    frames = [
+        plain(ipv4(segment(TCP, A, B, bytes(n), value=7 + 4099 * n * n % 0xFFFF), TCP, A, B))
+        for n in range(9)
+    ]
     with pytest.raises(AssertionError, match="wrong checksums"):
         assert_checksums_good(pcap(frames), layers=["plain_tcp"])
     assert_checksums_good(pcap(frames), layers=["plain_ipv4"])

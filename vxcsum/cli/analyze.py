@@ -26,7 +26,7 @@ from vxcsum.cli.progress import ProgressLine
 from vxcsum.errors import TruncatedCaptureWarning, VxcsumError
 from vxcsum.report.formats import FORMATS, render
 from vxcsum.report.text import printable
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 from vxcsum.rules.vantage import VANTAGES
 
 if TYPE_CHECKING:

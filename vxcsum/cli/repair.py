@@ -15,7 +15,7 @@ from vxcsum.cli.completion import complete_file, complete_words
 from vxcsum.cli.options import ENGINE, PORT, PROGRESS, listed, parse_ports, show_warnings
 from vxcsum.cli.progress import ProgressLine
 from vxcsum.report.text import printable
-from vxcsum.rules.base import hex16
+from vxcsum.rules.model import hex16
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from vxcsum.cli.completion import complete_rules
 from vxcsum.rules.engine import CATALOGUE, selected
 
 if TYPE_CHECKING:
-    from vxcsum.rules.base import RuleModule
+    from vxcsum.rules.engine import RuleModule
 
 
 def page(module: RuleModule) -> str:

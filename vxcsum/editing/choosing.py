@@ -10,11 +10,11 @@ import numpy as np
 from vxcsum.analysis import analyze
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.editing.lockstep import Lockstep
+from vxcsum.evidence.suspects import effective_residual
 from vxcsum.packet.columns import SLOTS
 from vxcsum.pipeline import Reading
-from vxcsum.rules.base import hex16
 from vxcsum.rules.engine import selected
-from vxcsum.rules.evidence import effective_residual
+from vxcsum.rules.model import hex16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vxcsum.checksum.table import PacketTable
     from vxcsum.editing.selection import Selection
     from vxcsum.packet.columns import I64, AnyArray, Bool
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 #: Frames that one finding may name; beyond, statuses and layers have to do.
 LISTED_FRAMES = 1_000_000

@@ -16,8 +16,7 @@ import numpy as np
 from vxcsum.checksum.algebra import MODULUS, may_be_all_zero
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.packet.columns import Coverage, Kind
-from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP, VXLAN_RCO
-from vxcsum.rules.hazards import UDP_TUNNEL_PORTS
+from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP, UDP_TUNNEL_PORTS, VXLAN_RCO
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,7 +13,7 @@ from vxcsum.editing.selection import ranges_of, selection_of
 from vxcsum.errors import VxcsumError
 from vxcsum.packet.columns import Kind, distinct
 from vxcsum.packet.protocols import IPPROTO_TCP, IPPROTO_UDP
-from vxcsum.rules.base import address_text
+from vxcsum.rules.model import address_text
 from vxcsum.source.again import rereadable
 
 if TYPE_CHECKING:

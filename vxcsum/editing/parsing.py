@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vxcsum.errors import VxcsumError
-from vxcsum.rules.base import address_halves
+from vxcsum.rules.model import address_halves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

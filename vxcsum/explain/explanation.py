@@ -10,15 +10,16 @@ import numpy as np
 
 from vxcsum.analysis import analyze, networks_of
 from vxcsum.errors import VxcsumError
+from vxcsum.evidence.evidence import Evidence
 from vxcsum.explain.formulas import fits
 from vxcsum.explain.frames import fetch
 from vxcsum.explain.question import Question
 from vxcsum.explain.workings import workings
 from vxcsum.packet.columns import Kind
 from vxcsum.pipeline import Reading
-from vxcsum.rules.base import iso_time
-from vxcsum.rules.context import CaptureFacts, Context
-from vxcsum.rules.evidence import Evidence
+from vxcsum.rules.context import Context
+from vxcsum.rules.model import iso_time
+from vxcsum.rules.prepared import CaptureFacts
 from vxcsum.source.again import rereadable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vxcsum.explain.parts import Part
     from vxcsum.explain.workings import Working
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 SCHEMA = "vxcsum.explain/1"
 #: Frames that one finding names by number at most, to look this one up among them.
@@ -213,14 +214,13 @@ def _suspect(context: Context, found: Frame, report: Report) -> tuple[Context, i
     """Return the context whose suspects have the frame, and its row there; None: not wrong."""
     row = found.row
     number = int(row["frame_number"][0])
-    rows = np.flatnonzero(context.suspects["frame_number"] == number)
+    rows = context.entries["suspect"][context.entries["frame"] == number]
     if rows.size:
         return context, int(rows[0])
     alone = Evidence(report.vxlan_ports)
     alone.update(row)
-    if not alone.suspects.size:
+    if not alone.suspects.paths:
         return context, None
     # Beyond the bound of the evidence: what is known of this frame, and all addresses.
-    alone.addresses |= report.evidence.addresses
-    alone.paths.update(report.evidence.paths)
+    alone.plain_addresses |= report.evidence.addresses
     return Context(alone, context.captures, pre_nat=context.pre_nat), 0

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.rules.base import hex16
-from vxcsum.rules.census import Path
-from vxcsum.rules.context import Place
+from vxcsum.rules.case import INNER, OUTER, Case
 from vxcsum.rules.engine import CATALOGUE
-from vxcsum.rules.evidence import plain_key
+from vxcsum.rules.model import hex16
 
 if TYPE_CHECKING:
     from vxcsum.checksum.table import PacketTable
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 #: Candidates listed of one formula.
 MAX_LISTED = 8
-#: The inverse of 2 modulo 0xffff.
 ANOTHER = "a second wrong packet of the flow whose right checksum differs"
 
 
@@ -111,12 +108,13 @@ class Question:
         return high, low
 
     @property
-    def place(self) -> Place:
-        """The path of the frame."""
-        key = plain_key(0)
-        slot = "outer_udp" if self.working.layer == "outer_udp" else "inner_l4"
-        if self.working.layer[:5] != "plain":
-            ends = (*self.address("outer_src"), *self.address("outer_dst"))
-            key = (0, *ends, self.value("outer_dport"))
-        rows = np.array([0 if self.suspect is None else self.suspect])
-        return Place(key, self.context.evidence.paths.get(key, Path()), slot, rows)
+    def case(self) -> Case | None:
+        """The checksum alone, as laws see it; None where it is no suspect's."""
+        slot = OUTER if self.working.layer == "outer_udp" else INNER
+        if self.suspect is None or self.working.layer.endswith("ipv4"):
+            return None
+        path = int(self.context.suspects["path"][self.suspect])
+        paths = np.full(len(self.context.evidence.paths.keys), -1, np.int64)
+        paths[path] = 0
+        rows = np.array([self.suspect])
+        return Case(self.context, slot, rows, np.zeros(1, np.int64), paths, np.array([path]))

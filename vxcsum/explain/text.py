@@ -9,7 +9,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.explain.arithmetic import fold
 from vxcsum.explain.dump import WIDTH, letters, rows
 from vxcsum.report.text import printable
-from vxcsum.rules.base import hex16
+from vxcsum.rules.model import hex16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vxcsum.checksum.status import LAYERS, Reason, Status
 from vxcsum.explain.arithmetic import MODULUS, Term, fold
 from vxcsum.packet.columns import Coverage
-from vxcsum.rules.base import hex16
+from vxcsum.rules.model import hex16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,3 +14,7 @@ IPPROTO_NONE = 59
 
 #: Remote checksum offload, in the upper half of a VXLAN header's first word (Linux VXLAN_HF_RCO).
 VXLAN_RCO = 0x0020
+
+#: Tunnels over UDP that may leave out the checksum over IPv6 (RFC 6935): VXLAN, Geneve, LISP, MPLS,
+#: GUE, AMT, GTP-U.
+UDP_TUNNEL_PORTS = (4789, 4790, 8472, 6081, 4341, 6635, 6080, 2268, 2152)

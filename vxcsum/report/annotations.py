@@ -10,12 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from vxcsum.report.facts import frames_of
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 

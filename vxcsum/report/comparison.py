@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from vxcsum.packet.columns import Kind
 from vxcsum.report.amounts import known, percent, written
-from vxcsum.report.cure import WAITS, checked, doubts, mostly_verified
+from vxcsum.report.cure import checked, doubts, mostly_verified
 from vxcsum.report.sides import connections_compared, kind_compared, side_of, tcp_octets
 from vxcsum.report.text import printable
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,8 +51,6 @@ _OFFLOADS = ("checksum_offload", "segmentation_offload")
 #: A capture of all interfaces that does not tell which one saw a packet.
 _UNNUMBERED = "LINUX_SLL"
 _PLACE = {Kind.VXLAN: "inside VXLAN", Kind.PLAIN: "outside of VXLAN"}
-#: Rules that say the same: wrong without a known cause. Which one is said depends on the numbers.
-_UNEXPLAINED = frozenset({"VX600", "VX601"})
 #: They are news after a change if their share of the frames has grown by more than this.
 _GROWN = 2
 #: Rules that are drawn, those with the largest shares.
@@ -110,13 +108,14 @@ class Comparison:
         old, new = (
             {f.code for f in r.findings if f.severity == Severity.ERROR} for r in self._both
         )
+        unexplained = {f.code for r in self._both for f in r.findings if f.rule.unexplained}
         added = new - old
-        if old & _UNEXPLAINED and new & _UNEXPLAINED:
-            shares = [sum(side["finding_shares"].get(c, 0) for c in _UNEXPLAINED)
+        if old & unexplained and new & unexplained:
+            shares = [sum(side["finding_shares"].get(c, 0) for c in unexplained)
                       for side in self.sides]  # fmt: skip
-            added -= _UNEXPLAINED
+            added -= unexplained
             if shares[1] > _GROWN * shares[0]:
-                added |= new & _UNEXPLAINED
+                added |= new & unexplained
         return sorted(added)
 
     @property
@@ -305,7 +304,8 @@ class Comparison:
                 for name, title, form in _ROWS if name in _DRAWN]  # fmt: skip
         wrong = {f.code for r in self._both for f in r.findings if f.severity == Severity.ERROR}
         old, new = before["finding_shares"], after["finding_shares"]
-        parts = [(c, old.get(c, 0.0), new.get(c, 0.0)) for c in sorted(wrong - {*WAITS})]
+        stories = {f.code for r in self._both for f in r.findings if f.rule.story}
+        parts = [(c, old.get(c, 0.0), new.get(c, 0.0)) for c in sorted(wrong - stories)]
         parts.sort(key=lambda part: -max(part[1:]))
         rows += [(f"{c}, share of frames", *p, "part") for c, *p in parts[:_MAX_DRAWN]]
         state = [f"{name.replace('_', ' ')}: {known(before[name])} before, "

@@ -10,16 +10,14 @@ import numpy as np
 from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.protocols import IPPROTO_TCP
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
-#: Rules about connections that waited, or never got through.
-WAITS = ("VX701", "VX702")
 #: Wrong frames to be expected after, if nothing had changed, for their absence to say something.
 _EXPECTED = 3
 #: Where fewer than twice that were wrong before: the share of what was verified then.
@@ -28,8 +26,6 @@ _OF_BEFORE = 0.5
 _SHARE = 0.1
 #: What can be verified of a layer may fall to this share of what could be before.
 _READABLE = 0.5
-#: Layers of errors that are not told by an invalid checksum.
-_NOT_INVALID = {"VX203": ("outer_udp",), "VX404": ("inner_udp",)}
 
 
 def checked(report: Report) -> int:
@@ -76,13 +72,18 @@ def doubts(before: Report, after: Report) -> list[str]:
                 f"only {are:,} {layer} checksums were verified after the change, too few for an "
                 f"error of {round(wrong):,} frames in {were:,}"
             )
-    waited = sorted({f.code for f in after.findings if f.code in WAITS})
-    suffered = [f for f in before.findings if f.code in WAITS]
+    waited = sorted({f.code for f in _suffered(after)})
+    suffered = _suffered(before)
     if suffered and waited:
         said.append(f"connections still waited after the change ({', '.join(waited)})")
     elif any(f.severity == Severity.ERROR for f in suffered) and not _got_through(after):
         said.append("no TCP connection got through after the change")
     return said
+
+
+def _suffered(report: Report) -> list[Finding]:
+    """Return what is said of connections that waited, or that were never established."""
+    return [f for f in report.findings if f.rule.story and f.rule.severity != Severity.INFO]
 
 
 def _judged(counts: Mapping[str, int]) -> int:
@@ -102,7 +103,7 @@ def _wrong_layers(report: Report) -> dict[str, float]:
     """Return the layers that the errors of a report are about, and how many frames of each."""
     wrong: dict[str, float] = {}
     for finding in report.findings:
-        if finding.severity == Severity.ERROR and finding.code not in WAITS:
+        if finding.severity == Severity.ERROR and not finding.rule.story:
             for layer, frames in _layers_of(report, finding).items():
                 wrong[layer] = min(
                     wrong.get(layer, 0.0) + frames, float(_judged(report.layers[layer]))
@@ -112,14 +113,15 @@ def _wrong_layers(report: Report) -> dict[str, float]:
 
 def _layers_of(report: Report, finding: Finding) -> dict[str, float]:
     """Return the layers in which frames of a finding are wrong, or which these carry."""
-    suspects = report.evidence.suspects
-    if suspects.size:
-        rows = suspects.columns({})
-        mine = np.isin(rows["frame_number"], finding.frame_numbers)
-        mine &= rows["capture"] == finding.capture_number
+    rows, entries = report.evidence.suspects.result()
+    if entries.size:
+        listed = np.isin(entries["frame"], finding.frame_numbers)
+        listed &= rows["capture"][entries["suspect"]] == finding.capture_number
+        weight = np.bincount(entries["suspect"][listed], minlength=len(rows["capture"]))
+        mine = weight > 0
         if mine.any():
             # Only some of the frames are listed: they stand for all.
-            each = finding.frames / int(mine.sum())
+            each = finding.frames / int(weight.sum())
             layers = {}
             for name, layer in LAYERS.items():
                 status = rows[f"{layer.slot}_status"]
@@ -129,14 +131,14 @@ def _layers_of(report: Report, finding: Finding) -> dict[str, float]:
                     hit &= rows["inner_protocol"] == layer.protocol
                 else:
                     hit &= status == Status.INVALID
-                layers[name] = float(hit.sum() * each)
+                layers[name] = float(weight[hit].sum() * each)
             return {n: frames for n, frames in layers.items() if frames >= _SHARE * finding.frames}
     unfinished = [
         name
         for name, counts in report.layers.items()
         if LAYERS[name].slot == "inner_l4" and counts["partial"]
     ]
-    return dict.fromkeys(_NOT_INVALID.get(finding.code, unfinished), float(finding.frames))
+    return dict.fromkeys(finding.rule.layers or unfinished, float(finding.frames))
 
 
 def _got_through(report: Report) -> bool:

@@ -6,22 +6,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from vxcsum.rules.base import Severity, iso_time
+from vxcsum.rules import prices
+from vxcsum.rules.model import Severity, iso_time
 from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 #: Of mappings, candidates, connections and the seconds of one, at most this many are told.
 MAX_LISTED = 8
 _MAX_SYNS = 16
-#: Rules about connections rather than checksums.
-_CONNECTIONS = "VX7"
-#: Rules that may account for checksums that do not come out right, and find no error in them.
-_EXPLAIN = ("VX206", "VX405", "VX905", "VX908")
+_MAX_OTHERS = 2
 
 
 class Mood(Enum):
@@ -72,7 +70,7 @@ def verdict(report: Report) -> tuple[Mood, str]:
     names = names_told(report)
     errors = [f for f in report.findings if f.severity == Severity.ERROR]
     warnings = [f for f in report.findings if f.severity == Severity.WARNING]
-    hit = [f for f in errors if f.code.startswith(_CONNECTIONS)]
+    hit = [f for f in errors if f.rule.story]
     errors = [f for f in errors if f not in hit]
     said = ", ".join(dict.fromkeys(f.code for f in hit))
     suffered = f", and connections that suffered ({said})" if said else ""
@@ -87,12 +85,12 @@ def verdict(report: Report) -> tuple[Mood, str]:
     good = f"{names}: no wrong checksum among {checked:,}"
     wrong = sum(counts["invalid"] for counts in report.layers.values())
     if hit:
-        title = "UNREACHABLE" if "VX702" in said else "DELAYED"
+        title = "UNREACHABLE" if any(f.rule.unreachable for f in hit) else "DELAYED"
         what = f"{names}: {wrong:,} invalid checksums" if wrong else good
         return Mood.BAD, f"{title}: {what}{suffered}"
     unknown = sum(counts["unverifiable"] for counts in report.layers.values())
     if wrong:
-        about = ", ".join(dict.fromkeys(f.code for f in report.findings if f.code in _EXPLAIN))
+        about = ", ".join(dict.fromkeys(f.code for f in report.findings if f.rule.explains))
         said = f"reported under {about}" if about else "whose rules were left out"
         good = f"{names}: {wrong:,} invalid checksums, {said}"
         return Mood.WARNING, f"NO ERROR: {good}."
@@ -181,19 +179,34 @@ def evidence_rows(finding: Finding) -> Iterator[tuple[str, str]]:
         yield "candidates", ", ".join(e["candidates"][:MAX_LISTED])
     for connection in e.get("connections", [])[:MAX_LISTED]:
         yield "connection", _connection(connection)
-    for alternative in e.get("alternatives", []):
-        yield "or", alternative
+    yield from _certainty(e)
     if e.get("spared_icmp_and_other"):
         spared = e["spared_icmp_and_other"]
         yield "contrast", f"{spared} packets with inner ICMP or ARP on this path are not hit"
     if "observations" in e:
-        chance = f", chance alone: {e['chance']:.1g}" if "chance" in e else ""
-        yield "observations", f"{e['observations']} independent{chance}"
+        yield "observations", f"{e['observations']:,} (repeated packets count once)"
     if "vantage_reason" in e:
         yield "vantage", f"{e['vantage']}: {e['vantage_reason']}"
     for name in ("wrong", "paths", "residuals"):
         if isinstance(e.get(name), dict):
             yield name, ", ".join(f"{key} ({number})" for key, number in e[name].items())
+
+
+def _certainty(e: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say how far a cause is ahead of the next one, and what would decide between them."""
+    if "margin" not in e:
+        return
+    margin = e["margin"]
+    others = e["alternatives"] if margin < prices.CONFIRMED else []
+    ahead = f"{margin:.0f} bits ahead of " + (f"{others[0]['rule']}" if others else "chance")
+    if margin >= prices.CONFIRMED:
+        ahead = f"{margin:,.0f} bits ahead of any other cause"
+    yield (
+        "certainty",
+        (f"{ahead} (likely from {prices.LIKELY:.0f}, confirmed from {prices.CONFIRMED:.0f})"),
+    )
+    for other in others[:_MAX_OTHERS]:
+        yield "or", f"{other['rule']}; to tell them apart: {other['decided_by']}"
 
 
 def _wait(e: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -225,6 +238,8 @@ def _mapping(mapping: dict[str, Any]) -> str:
     port = mapping["pre_nat_source_port"]
     new_port = mapping["post_nat_source_port"]
     before = f"{old} port {port}" if port is not None else f"{old}"
+    if mapping.get("port_if_address_kept") is not None:
+        before = f"? (port {mapping['port_if_address_kept']} if the address was kept)"
     after = mapping["post_nat_source"] + (f" port {new_port}" if new_port is not None else "")
     more = ""
     if mapping.get("pre_nat_destination") and mapping["pre_nat_source"] is None:
@@ -254,7 +269,7 @@ def waits(report: Report) -> list[Wait]:
     for finding in report.findings:
         e = finding.evidence
         for one in e.get("waiting", [e] if "syn_offsets" in e else []):
-            through = one["delay_seconds"] if finding.code == "VX701" else None
+            through = None if finding.rule.unreachable else one["delay_seconds"]
             code = one.get("cause") or finding.code
             # The last SYN of a connection that got through is the one that was answered.
             seconds = tuple(one["syn_offsets"][: None if through is None else -1])

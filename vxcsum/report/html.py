@@ -11,7 +11,7 @@ from vxcsum.report.facts import frames_told, names_told, place_told, verdict, wa
 from vxcsum.report.html_findings import findings
 from vxcsum.report.markup import Markup, element, join, tag
 from vxcsum.report.style import STYLE
-from vxcsum.rules.base import Severity, iso_time
+from vxcsum.rules.model import Severity, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from vxcsum.report.boxes import clip, table
 from vxcsum.report.facts import Mood, evidence_rows, frames_of, note, verdict
 from vxcsum.report.markup import Markup, join, tag
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding, Remedy
+    from vxcsum.rules.model import Finding, Remedy
 
 #: What a page holds at most: findings in full, of one rule in full, and in one line.
 MAX_FULL, MAX_SAME, MAX_BRIEF = 40, 5, 200

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$@&]|(?<=:)/)")
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vxcsum.report.facts import evidence_rows, frames_of, frames_told, verdict
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 from vxcsum.tabular.preview import CELL_STYLE, TABLE_STYLE, escaped, html_table, text_table
 from vxcsum.tabular.words import clipped
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 #: Findings shown at most; `Report.findings` has all.
 MAX_FINDINGS = 20

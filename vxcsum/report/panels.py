@@ -11,7 +11,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.report.facts import frames_of, waits
 from vxcsum.report.panel import COLORS, FAINT, INK, Panel, label, legible, plain
 from vxcsum.report.series import pairs, residuals, status_rows
-from vxcsum.rules.base import iso_time
+from vxcsum.rules.model import iso_time
 from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:

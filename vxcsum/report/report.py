@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from vxcsum.checksum.status import LAYERS, STATUSES
 from vxcsum.flow.offload import transfers
 from vxcsum.packet.columns import Kind
-from vxcsum.rules.base import Severity, address_text, iso_time
+from vxcsum.rules.model import Severity, address_text, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vxcsum.evidence.evidence import Evidence
     from vxcsum.flow.offload import Transfer
     from vxcsum.flow.table import FlowTable
     from vxcsum.pipeline import CaptureInfo
     from vxcsum.report.plots import Plots
-    from vxcsum.rules.base import Finding
-    from vxcsum.rules.evidence import Evidence
+    from vxcsum.rules.model import Finding
 
 SCHEMA = "vxcsum.report/1"
 #: Directions between nodes that the report lists, those with the most octets.

@@ -11,7 +11,7 @@ from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 COLUMNS = (
     "rule",

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vxcsum.checksum.status import LAYERS, STATUSES, Status
-from vxcsum.checksum.table import STORED_COLUMNS
-from vxcsum.rules.base import address_text
-from vxcsum.rules.evidence import effective_residual, overflow_key, plain_key
+from vxcsum.evidence.census import SHAPE
+from vxcsum.rules.model import address_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxcsum.evidence.evidence import Evidence
+    from vxcsum.evidence.paths import PathKey
+    from vxcsum.evidence.timeline import Timeline
     from vxcsum.packet.columns import I64, U16
-    from vxcsum.rules.evidence import Evidence
-    from vxcsum.rules.timeline import Timeline
 
 #: Names of the slots as people say them.
 _SLOT_NAMES = {
@@ -91,15 +93,14 @@ def status_rows(timeline: Timeline) -> list[StatusRow]:
 
 def residuals(evidence: Evidence) -> list[Residuals]:
     """Return the residuals of wrong checksums; those of the outer UDP as on the wire."""
-    suspects = evidence.suspects.columns(STORED_COLUMNS)
+    suspects, _ = evidence.suspects.result()
     out = []
     for slot, place in _SLOT_NAMES.items():
         rows = suspects[f"{slot}_status"] == Status.INVALID
         if rows.any():
-            found = suspects[f"{slot}_residual"]
-            if slot == "outer_udp":
-                found = effective_residual(suspects)
-            values, frames = np.unique(found[rows], return_counts=True)
+            found, counts = suspects[f"{slot}_residual"][rows], suspects["frames"][rows]
+            values, inverse = np.unique(found, return_inverse=True)
+            frames = np.bincount(inverse, counts).astype(np.int64)
             order = np.argsort(-frames, kind="stable")
             out.append(Residuals(place, values[order], frames[order]))
     return out
@@ -109,18 +110,14 @@ def pairs(evidence: Evidence) -> Pairs:
     """Return frames from node to node, over all captures and ports."""
     seen: dict[tuple[str, str], tuple[int, int]] = {}
     left_out = 0
-    for key, path in evidence.paths.items():
-        if key == plain_key(key[0]):
-            continue
-        if key == overflow_key(key[0]):
+    for key, total, bad in frames_and_wrong(evidence):
+        if key.kind == "others":
             left_out += 1
+        if key.kind != "tunnel":
             continue
-        outer = path.histogram[..., Status.INVALID, :].sum()
-        inner = path.histogram[..., Status.INVALID].sum()
-        both = path.histogram[..., Status.INVALID, Status.INVALID].sum()
-        ends = address_text(key[1:3]), address_text(key[3:5])
+        ends = address_text(key.source), address_text(key.destination)
         frames, wrong = seen.get(ends, (0, 0))
-        seen[ends] = frames + path.frames, wrong + int(outer + inner - both)
+        seen[ends] = frames + total, wrong + bad
     order, senders, receivers = _by_damage(seen), {s for s, _ in seen}, {d for _, d in seen}
     sources = [node for node in order if node in senders][:MAX_NODES]
     destinations = [node for node in order if node in receivers][:MAX_NODES]
@@ -133,6 +130,21 @@ def pairs(evidence: Evidence) -> Pairs:
         else:
             left_out += 1
     return Pairs(sources, destinations, frames_of, wrong_of, left_out)
+
+
+def frames_and_wrong(evidence: Evidence) -> Iterator[tuple[PathKey, int, int]]:
+    """Yield each path, its frames, and those with a wrong outer UDP or inner checksum."""
+    path, code, frames = evidence.paths.cells()
+    _, _, _, outer, inner = np.unravel_index(code, SHAPE)
+    wrong = (outer == Status.INVALID) | (inner == Status.INVALID)
+    size = len(evidence.paths.keys)
+    totals, bad = np.bincount(path, frames, size), np.bincount(path, frames * wrong, size)
+    yield from zip(
+        evidence.paths.keys,
+        totals.astype(int).tolist(),
+        bad.astype(int).tolist(),
+        strict=True,
+    )
 
 
 def _by_damage(seen: dict[tuple[str, str], tuple[int, int]]) -> list[str]:

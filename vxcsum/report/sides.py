@@ -11,7 +11,7 @@ from vxcsum.flow.offload import transfers
 from vxcsum.flow.records import ABSENT_TIME
 from vxcsum.packet.columns import Kind
 from vxcsum.packet.protocols import IPPROTO_TCP
-from vxcsum.rules.base import address_text
+from vxcsum.rules.model import address_text
 
 if TYPE_CHECKING:
     from vxcsum.flow.offload import Transfer

@@ -15,14 +15,14 @@ from vxcsum.report.facts import (
     place_told,
     verdict,
 )
-from vxcsum.rules.base import Severity
+from vxcsum.rules.model import Severity
 from vxcsum.tabular.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 __all__ = ["WIDTH", "printable", "render"]
 

@@ -12,6 +12,7 @@ from vxcsum.checksum.status import Status
 from vxcsum.flow.records import COPY_NANOSECONDS
 from vxcsum.packet.columns import Kind
 from vxcsum.packet.protocols import IPPROTO_TCP
+from vxcsum.rules import prices
 from vxcsum.rules.connections import connection_keys
 
 if TYPE_CHECKING:
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
 
     from vxcsum.flow.table import FlowTable
     from vxcsum.packet.columns import AnyArray
-    from vxcsum.rules.base import Finding
     from vxcsum.rules.context import Context
+    from vxcsum.rules.model import Finding
 
-#: Of the attempts that failed, a cause has to explain this share.
-_MIN_SHARE = 0.5
 _SYN, _RST, _ACK = np.uint8(0x02), np.uint8(0x04), np.uint8(0x10)
 
 
@@ -47,10 +46,10 @@ class Blame:
         #: Suspects with SYN or RST that an error explains, by connection from client to server:
         #: time and row, in order.
         self._suspects: dict[bytes, list[tuple[int, int]]] = {}
-        times = s["timestamp"][rows].astype(np.int64).tolist()
-        found = zip(times, rows.tolist(), strict=True)
-        for seen, key in zip(found, connection_keys(columns), strict=True):
-            self._suspects.setdefault(key, []).append(seen)
+        keys = dict(zip(rows.tolist(), connection_keys(columns), strict=True))
+        entries = context.entries[np.isin(context.entries["suspect"], rows)]
+        for row, time in zip(entries["suspect"].tolist(), entries["time"].tolist(), strict=True):
+            self._suspects.setdefault(keys[row], []).append((time, row))
         for same_ends in self._suspects.values():
             same_ends.sort()
         h = context.handshakes
@@ -111,7 +110,7 @@ class Blame:
             named = self._named.get((int(capture[0]), frame))
             if named is not None:
                 explained.setdefault(which, named)
-        if not explained or len(explained) < _MIN_SHARE * len(attempts):
+        if not explained or len(explained) < prices.MIN_SHARE_OF_ATTEMPTS * len(attempts):
             return None, len(explained)
         error, _ = Counter(explained.values()).most_common(1)[0]
         return context.errors[error], len(explained)

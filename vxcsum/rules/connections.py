@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vxcsum.checksum.grouping import group_labels, grouped
 from vxcsum.checksum.status import Status
 from vxcsum.packet.protocols import IPPROTO_TCP
-from vxcsum.rules.base import address_text
+from vxcsum.rules.model import address_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,22 +51,23 @@ def connections(context: Context, rows: I64) -> list[dict[str, Any]]:
         ``source``, ``destination``, ``protocol``, ``frames``, ``seconds`` (of each packet after the
         first), and ``got_through_after_seconds`` where a later SYN had no wrong checksum.
     """
-    names = (*CONNECTION_COLUMNS, "inner_protocol")
-    labels = group_labels(*(context.column(name, rows) for name in names))
-    groups = sorted(grouped(labels), key=lambda members: -members.size)[:MAX_CONNECTIONS]
-    return [_describe(context, rows[members]) for members in groups]
+    labels = context.flows("inner_l4")[rows]
+    frames = np.bincount(labels, context.column("frames", rows))
+    names, first = np.unique(labels, return_index=True)
+    most = np.lexsort((first, -frames[names]))[:MAX_CONNECTIONS]
+    return [_describe(context, rows[labels == label]) for label in names[most].tolist()]
 
 
 def _describe(context: Context, rows: I64) -> dict[str, Any]:
     s, first = context.suspects, int(rows[0])
-    times = s["timestamp"][rows].astype(np.int64)
-    start = int(times.min())
+    _, times = context.frames_of(rows)
+    start = int(s["first"][rows].min())
     tcp = int(s["inner_protocol"][first]) == IPPROTO_TCP
     out: dict[str, Any] = {
         "source": endpoint(s["inner_src"][first], s["inner_sport"][first]),
         "destination": endpoint(s["inner_dst"][first], s["inner_dport"][first]),
         "protocol": "tcp" if tcp else "udp",
-        "frames": int(rows.size),
+        "frames": int(s["frames"][rows].sum()),
         "seconds": [round((t - start) / 1e9, 3) for t in sorted(times.tolist())[:MAX_CONNECTIONS]],
     }
     if tcp and (s["tcp_flags"][rows] & np.uint8(_SYN | _ACK) == _SYN).any():

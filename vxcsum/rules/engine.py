@@ -3,78 +3,65 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, cast
+import pkgutil
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vxcsum.errors import UnknownRuleError
-from vxcsum.rules.context import CaptureFacts, Context
+from vxcsum.rules import catalogue, mistakes, prices
+from vxcsum.rules.contest import Contest
+from vxcsum.rules.context import Context
+from vxcsum.rules.law import Competitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from vxcsum.rules.base import Finding, RuleModule
-    from vxcsum.rules.evidence import Evidence
-    from vxcsum.rules.lookups import Network
+    from vxcsum.evidence.captures import Count
+    from vxcsum.evidence.evidence import Evidence
+    from vxcsum.rules.contest import Verdict
+    from vxcsum.rules.law import Law
+    from vxcsum.rules.model import Finding, Rule
+    from vxcsum.rules.prepared import CaptureFacts, Network
 
-#: In the order in which they may claim frames: the most specific first, the leftovers last.
-_MODULES = (
-    "vx909_capture_cut_short",
-    "vx206_ip_header_zero",
-    "vx908_rewritten_capture",
-    "vx905_gso_partial_lengths",
-    "vx405_remote_checksum_offload",
-    "vx205_placeholder_ffff",
-    "vx101_outer_zero_nat_partial",
-    "vx501_swapped_octets",
-    "vx504_complement_missing",
-    "vx506_pseudo_header_missing",
-    "vx503_field_not_zeroed",
-    "vx103_outer_zero_nat_rfc1624",
-    "vx105_outer_nat_half",
-    "vx102_outer_lco_nat",
-    "vx104_outer_nat_stale",
-    "vx201_offload_artefact",
-    "vx202_partial_leak",
-    "vx203_outer_partial",
-    "vx204_inner_partial_outer_valid",
-    "vx304_padding_counted",
-    "vx505_carries_lost",
-    "vx508_wrong_destination",
-    "vx509_wrong_protocol",
-    "vx507_wrong_length",
-    "vx502_odd_octet_misplaced",
-    "vx302_inner_nat_stale",
-    "vx303_icmp_bad_tcp_good",
-    "vx306_large_packets_only",
-    "vx603_payload_rewritten",
-    "vx305_inner_ipv6_tcp_only",
-    "vx301_inner_overlay_offload",
-    "vx401_udp_zero_for_ffff",
-    "vx402_minus_zero",
-    "vx403_ipv6_outer_zero",
-    "vx404_ipv6_inner_udp_zero",
-    "nat_of_few_flows",
-    "vx602_single_bit_corruption",
-    "vx601_random_corruption",
-    "vx600_unexplained_checksum",
-    "vx701_handshake_delayed",
-    "vx702_connection_blackholed",
-    "vx703_segmentation_offload_off",
-    "vx901_truncated_frames",
-    "vx902_incomplete_fragments",
-    "vx903_superframes",
-    "vx904_big_tcp",
-    "vx906_multi_interface_duplicates",
-    "vx907_not_vxlan_on_vxlan_port",
-)
-MODULES: tuple[RuleModule, ...] = tuple(
-    cast("RuleModule", importlib.import_module(f"vxcsum.rules.{name}")) for name in _MODULES
-)
-#: The module of each code; `nat_of_few_flows` is no rule of its own.
-CATALOGUE: dict[str, RuleModule] = {
-    module.RULE.code: module
-    for name, module in zip(_MODULES, MODULES, strict=True)
-    if name.startswith("vx")
+
+class RuleModule(Protocol):
+    """What a file of the catalogue offers: its page (the docstring), `RULE`, and some of these.
+
+    ``COUNT``: what is counted of each capture; ``evidence(context, capture)``: what is said of it
+    beside the rule's sentence. ``LAWS``, and ``told(context, verdicts)``: what competes, and the
+    finding about one place, where the sentence is not always the same. ``exempt(context)``: claims
+    what is decided by what frames are. ``find(context)``: all other findings.
+    """
+
+    RULE: Rule
+
+
+def _modules() -> dict[str, RuleModule]:
+    names = sorted(entry.name for entry in pkgutil.iter_modules(catalogue.__path__))
+    found = [importlib.import_module(f"{catalogue.__name__}.{name}") for name in names]
+    return {module.RULE.code: cast("RuleModule", module) for module in found}
+
+
+#: The module of each code.
+CATALOGUE: dict[str, RuleModule] = _modules()
+#: What is counted of each capture, by code.
+COUNTS: Mapping[str, Count] = {
+    code: module.COUNT for code, module in CATALOGUE.items() if hasattr(module, "COUNT")
 }
+#: All laws, each with the code of its rule.
+COMPETITORS = [
+    Competitor(code, cast("Law", law))
+    for code, module in CATALOGUE.items()
+    for law in getattr(module, "LAWS", ())
+]
+_RIVALS = [
+    Competitor(code, cast("Law", law))
+    for code, module in CATALOGUE.items()
+    for law in getattr(module, "RIVALS", ())
+]
+#: What is left over is damage of single bits, or other damage, or remains unknown.
+_LEFTOVERS = ("VX908", "VX602", "VX601", "VX600")
+#: Alternatives that a finding tells.
+_MAX_ALTERNATIVES = 4
 
 
 def selected(select: Iterable[str] | None, ignore: Iterable[str] | None) -> set[str]:
@@ -127,19 +114,94 @@ def diagnose(
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
 ) -> list[Finding]:
-    """Run all rules and return what the chosen ones found, worst first.
+    """Have all rules look at the evidence and return what the chosen ones found, worst first.
 
-    Rules that are not chosen run, too: what they explain must not be blamed on another cause. What
-    connections suffered from a cause that is ignored is ignored with it.
+    Rules that are not chosen compete, too: what they explain must not be blamed on another cause.
+    What connections suffered from a cause that is ignored is ignored with it.
     """
     chosen = selected(select, ignore)
     ignored = {code for prefix in _listed(ignore or ()) for code in _matching(prefix)}
     context = Context(evidence, captures, pre_nat=pre_nat, vantage=vantage)
-    findings = [finding for module in MODULES for finding in module.find(context)]
     findings = [
         finding
-        for finding in findings
+        for finding in found_in(context)
         if finding.code in chosen and finding.evidence.get("cause") not in ignored
     ]
     findings.sort(key=lambda f: (-f.severity, f.code, f.capture_number, f.first_frame or 0))
     return findings
+
+
+def found_in(context: Context) -> Iterator[Finding]:
+    """Yield what all rules find: laws first, then what is left over, and what connections say."""
+    for module in CATALOGUE.values():
+        if hasattr(module, "exempt"):
+            module.exempt(context)
+    verdicts = Contest(context, COMPETITORS, _RIVALS).run()
+    for verdict in verdicts:
+        if not verdict.law.whole and context.doubtful.any():
+            context.join_doubtful(verdict)
+    yield from _decided(context, verdicts)
+    for code in _LEFTOVERS:
+        yield from cast("Any", CATALOGUE[code]).find(context)
+    for code, rule in sorted(_rules().items(), key=lambda item: (item[1].story, item[0])):
+        page: Any = CATALOGUE[code]
+        if hasattr(page, "find") and code not in _LEFTOVERS:
+            yield from page.find(context)
+        elif rule.sentence and code in COUNTS:
+            yield from _counted(context, page)
+
+
+def _rules() -> dict[str, Rule]:
+    return {code: module.RULE for code, module in CATALOGUE.items()}
+
+
+def _counted(context: Context, module: Any) -> Iterator[Finding]:
+    """Yield one finding for each capture in which a rule counted something."""
+    rule: Rule = module.RULE
+    for number, _, seen in context.showing(rule.code):
+        evidence = module.evidence(context, number) if hasattr(module, "evidence") else {}
+        yield context.counted(
+            rule,
+            number,
+            seen,
+            confidence=rule.confidence,
+            explanation=rule.sentence,
+            evidence=evidence,
+            remedies=rule.remedies or (),
+        )
+
+
+def _decided(context: Context, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+    """Yield one finding for each rule that won at a place."""
+    places: dict[tuple[str, int], list[Verdict]] = {}
+    edited = {v.capture for v in verdicts if v.law.whole and v.margin >= prices.LIKELY}
+    for verdict in verdicts:
+        if verdict.capture in edited and not verdict.law.whole:  # worth little in such a capture
+            verdict.margin = min(verdict.margin, prices.BELOW_LIKELY)
+        places.setdefault((verdict.code, verdict.name), []).append(verdict)
+    for (code, _), won in places.items():
+        module: Any = CATALOGUE[code]
+        if hasattr(module, "told"):
+            finding: Finding = module.told(context, won)
+        else:
+            finding = mistakes.told(context, module.RULE, won, getattr(module, "recovered", None))
+        finding.evidence |= {
+            "bits": round(sum(verdict.gain for verdict in won), 1),
+            "margin": round(won[0].margin, 1),
+            "alternatives": _alternatives(won[0]),
+        }
+        yield finding
+
+
+def _alternatives(verdict: Verdict) -> list[dict[str, Any]]:
+    """Return what explains the same, and by what it could be told apart."""
+    own = CATALOGUE[verdict.code].RULE
+    return [
+        {
+            "rule": code,
+            "bits": round(bits, 1),
+            "decided_by": own.apart.get(code)
+            or CATALOGUE[code].RULE.apart.get(own.code, "more packets of other kinds"),
+        }
+        for code, bits in sorted(verdict.rivals, key=lambda rival: -rival[1])[:_MAX_ALTERNATIVES]
+    ]

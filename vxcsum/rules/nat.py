@@ -9,21 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vxcsum.rules.base import address_text
+from vxcsum.rules import prices
+from vxcsum.tabular.words import address_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vxcsum.rules.context import Context
-    from vxcsum.rules.lookups import Network
+    from vxcsum.rules.prepared import Network
 
 _MODULUS = 0xFFFF
-#: Source ports that Linux gives a tunnel: udp_flow_src_port() within ip_local_port_range.
-TUNNEL_PORTS = range(32768, 60999)
 #: At most this many addresses are tried or listed for one wide network given by the user.
 MAX_CANDIDATES = 256
-#: A network of more addresses solves too many sums for a solution to prove anything.
-_TELLING = 4096
 
 Address = tuple[int, int]
 
@@ -132,7 +129,7 @@ def candidates(
             if (network.version == 6) == is_ipv4(address):
                 continue
             solutions = solve_network(network, wanted)
-            origin = "given" if network.num_addresses <= _TELLING else "solved"
+            origin = "given" if network.num_addresses <= prices.TELLING else "solved"
             given += [Candidate(known, role, origin) for known in solutions if known != address]
         solved += [Candidate(a, role, "solved") for a in solve_neighbour(address, wanted)]
     return _without_repeats([*seen, *given, *solved])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vxcsum.rules.base import Remedy
+from vxcsum.rules.model import Remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def platform_of(port: int, vni: int) -> Platform:
 def offload_off(platform: Platform) -> tuple[Remedy, ...]:
     """Return how to have the sending node compute its checksums in software."""
     return (
-        *_find_device(platform),
+        *find_device(platform),
         Remedy(
             f"on the sending node, at once ({platform.name})",
             f"ethtool -K {platform.device} tx-checksum-ip-generic off",
@@ -75,7 +75,7 @@ def without_nat(port: int) -> Remedy:
     )
 
 
-def _find_device(platform: Platform) -> tuple[Remedy, ...]:
+def find_device(platform: Platform) -> tuple[Remedy, ...]:
     """Return how to find the tunnel device, where its name is not known."""
     if platform.device != DEVICE:
         return ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vxcsum.rules.hazards import CaptureEvidence
+    from vxcsum.evidence.captures import CaptureEvidence
 
 VANTAGES = ("auto", "sender", "receiver", "wire")
 
@@ -35,19 +35,18 @@ def vantage_of(capture: CaptureEvidence, asked: str = "auto") -> Vantage:
     """
     if asked != "auto":
         return Vantage(asked, "as given by --vantage", given=True)
-    pending = capture.partial.frames + capture.outer_partial.frames
+    pending = capture.seen("VX201").frames + capture.seen("VX203").frames
     if capture.partial_out:
         return Vantage(
             "sender", f"{capture.partial_out} outgoing packets have unfinished checksums"
         )
-    if capture.partial_in and capture.partial_in == capture.partial.frames:
+    if capture.partial_in and capture.partial_in == capture.seen("VX201").frames:
         return Vantage(
             "receiver", f"all {capture.partial_in} packets with unfinished checksums are incoming"
         )
     if pending:
         return Vantage("sender", f"{pending} packets have unfinished checksums")
-    if capture.superframes.frames:
-        return Vantage(
-            "sender", f"{capture.superframes.frames} frames are larger than a wire carries"
-        )
+    large = capture.seen("VX903").frames
+    if large:
+        return Vantage("sender", f"{large} frames are larger than a wire carries")
     return Vantage("wire", "no unfinished checksum and no superframe")

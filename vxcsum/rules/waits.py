@@ -10,26 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vxcsum.checksum.grouping import group_labels, grouped
+from vxcsum.evidence.evidence import MAX_WAITS
 from vxcsum.flow.records import COPY_NANOSECONDS
 from vxcsum.flow.table import FlowState
 from vxcsum.packet.columns import Direction, Kind
-from vxcsum.rules.base import Severity, address_text
+from vxcsum.rules import prices
 from vxcsum.rules.blame import Blame
 from vxcsum.rules.connections import endpoint
-from vxcsum.rules.evidence import MAX_WAITS
+from vxcsum.rules.model import Severity, address_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vxcsum.flow.table import FlowTable
     from vxcsum.packet.columns import I64, AnyArray
-    from vxcsum.rules.base import Finding
     from vxcsum.rules.context import Context
+    from vxcsum.rules.model import Finding
 
 #: A finding lists at most this many connections.
 MAX_LISTED = 20
-#: Pauses that differ by less than this factor count as the same.
-_SAME_PAUSE = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,10 @@ class Wait:
         pauses = [b - a for a, b in pairwise(self.times)]
         steps = [b / a for a, b in pairwise(pauses) if a > 0]
         even = 0
-        while even < len(steps) and 1 / _SAME_PAUSE < steps[even] < _SAME_PAUSE:
+        while even < len(steps) and 1 / prices.SAME_PAUSE < steps[even] < prices.SAME_PAUSE:
             even += 1
         rest = steps[even:]
-        doubling = all(2 / _SAME_PAUSE < step < 2 * _SAME_PAUSE for step in rest)
+        doubling = all(2 / prices.SAME_PAUSE < step < 2 * prices.SAME_PAUSE for step in rest)
         if not steps or not doubling:
             return "irregular" if steps else "one repetition"
         if even and rest:

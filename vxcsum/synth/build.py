@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vxcsum.synth.containers import CONTAINERS, Container, file_of
 from vxcsum.synth.packet import ETHERNET, framed
+from vxcsum.synth.wire import truthful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,10 +31,15 @@ class Record:
 
 
 def records_of(packets: Iterable[Packet], linktype: int) -> Iterator[Record]:
-    """Yield the frames of packets: fragments one by one, cut where they are to be cut."""
+    """Yield the frames of packets: fragments one by one, cut where they are to be cut.
+
+    The owner of a frame has the marks that are true of it.
+    """
     for p in packets:
-        for frame in framed(p, linktype):
-            yield Record(frame[: p.cut or None], len(frame), round(p.time * 1e6), p)
+        frames = framed(p, linktype)
+        owner = truthful(p, frames, linktype)
+        for frame in frames:
+            yield Record(frame[: p.cut or None], len(frame), round(p.time * 1e6), owner)
 
 
 def capture_of(

@@ -82,12 +82,20 @@ class Traffic:
         return p
 
     def tcp(
-        self, sport: int, dport: int, flags: int, payload: bytes = b"", *, seq: int = 1, **more: Any
+        self,
+        sport: int,
+        dport: int,
+        flags: int,
+        payload: bytes = b"",
+        *,
+        seq: int = 1,
+        ack: int = 7,
+        **more: Any,
     ) -> Packet:
         """Add a TCP segment."""
         if more.get("back"):
             sport, dport = dport, sport
-        head = struct.pack(">HHIIBBHHH", sport, dport, seq, 7, 5 << 4, flags, 502, 0, 0)
+        head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 502, 0, 0)
         return self.send(TCP, head + payload, **more)
 
     def udp(self, sport: int, dport: int, payload: bytes, **more: Any) -> Packet:
@@ -137,6 +145,32 @@ class Traffic:
                 seq, ack = seq + (not back) * len(payload), ack + back * len(payload)
             self.tcp(*ports, ACK, seq=seq + 1)
         self.tcp(*ports, FIN | ACK, seq=seq + 1)
+
+    def dialogue(self, exchanges: int = 3) -> tuple[int, int, int]:
+        """Add a TCP connection to port 443 that stays open, and whose acknowledgements fit.
+
+        Returns
+        -------
+        port : int
+            Of pod A.
+        seq, answered : int
+            The next sequence numbers of pod A and of pod B.
+        """
+        port = self.rng.randrange(32768, 60999)
+        seq, answered = self.rng.randrange(1 << 31), self.rng.randrange(1 << 31)
+        self.tcp(port, 443, SYN, seq=seq, ack=0)
+        seq += 1
+        self.tcp(port, 443, SYN | ACK, seq=answered, ack=seq, back=True)
+        answered += 1
+        self.tcp(port, 443, ACK, seq=seq, ack=answered)
+        for _ in range(exchanges):
+            request, answer = self.random(self.size(20, 90)), self.random(self.size(20, 90))
+            self.tcp(port, 443, PSH | ACK, request, seq=seq, ack=answered)
+            seq += len(request)
+            self.tcp(port, 443, PSH | ACK, answer, seq=answered, ack=seq, back=True)
+            answered += len(answer)
+            self.tcp(port, 443, ACK, seq=seq, ack=answered)
+        return port, seq, answered
 
     def dns(self, count: int = 2) -> None:
         """Add questions and answers over UDP."""

@@ -6,21 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.analysis import analyze
-from vxcsum.checksum.status import LAYERS, Status
+from vxcsum.checksum.status import LAYERS
 from vxcsum.errors import VxcsumError
-from vxcsum.rules.base import Severity
 from vxcsum.rules.engine import selected
+from vxcsum.rules.model import Severity
 from vxcsum.source.again import in_memory
-from vxcsum.testing.message import WRONG, explained, found_in, statuses_of
+from vxcsum.testing.message import explained, found_in, statuses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
-#: Rules about connections: no statement about a checksum.
-_STORIES = "VX7"
 #: Frames of a finding that are looked at one by one.
 _LISTED = 100_000
 
@@ -65,7 +63,7 @@ def assert_checksums_good(
     source = in_memory(source)
     report = analyze(source, ignore=ignore, listed_frames=_LISTED)
     _something_checked(report, chosen)
-    bad = [f for f in errors(report) if not f.code.startswith(_STORIES)]
+    bad = [f for f in errors(report) if not f.rule.story]
     if layers is not None:
         bad = [finding for finding in bad if _concerns(finding, report, source, chosen)]
     if bad:
@@ -91,7 +89,7 @@ def assert_no_corruption(source: Any, *, ignore: Iterable[str] = ()) -> None:
     source = in_memory(source)
     report = analyze(source, ignore=ignore)
     _something_checked(report, tuple(LAYERS))
-    bad = [f for f in errors(report) if not f.code.startswith(_STORIES) or f.evidence.get("cause")]
+    bad = [f for f in errors(report) if not f.rule.story or f.evidence.get("cause")]
     if bad:
         raise AssertionError(explained("corruption in", bad, report, source))
 
@@ -122,7 +120,7 @@ def assert_findings(source: Any, expected: Mapping[str, int | None]) -> None:
     _something_given(report)
     found: Counter[str] = Counter()
     for finding in report.findings:
-        story = finding.code.startswith(_STORIES) or finding.severity is Severity.INFO
+        story = finding.rule.story or finding.severity is Severity.INFO
         if finding.code in wanted or not story:
             found[finding.code] += finding.frames
     lines, differing = [], set()
@@ -191,7 +189,7 @@ def _something_checked(report: Report, layers: tuple[str, ...]) -> None:
 
 def _concerns(finding: Finding, report: Report, source: Any, layers: tuple[str, ...]) -> bool:
     """Tell whether a finding is about a checksum of these layers."""
-    wrong = WRONG.get(finding.code, Status.INVALID)
+    wrong = finding.rule.wrong
     if finding.frames > len(finding.frame_numbers):  # more than are told one by one
         return any(report.layers[layer][wrong.name.lower()] for layer in layers)
     listed = statuses_of(finding, report, source, len(finding.frame_numbers))

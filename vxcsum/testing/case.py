@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vxcsum.analysis import analyze
-from vxcsum.rules.base import Severity
 from vxcsum.rules.engine import selected
+from vxcsum.rules.model import Severity
 from vxcsum.source.again import in_memory
 from vxcsum.testing.assertions import errors
 from vxcsum.testing.message import explained

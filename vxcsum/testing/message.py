@@ -14,7 +14,7 @@ from vxcsum.checksum.status import LAYERS, Status
 from vxcsum.errors import TruncatedCaptureWarning
 from vxcsum.packet.columns import Kind
 from vxcsum.report.text import printable
-from vxcsum.rules.base import address_text
+from vxcsum.rules.model import address_text
 from vxcsum.rules.platform import DEVICE
 
 if TYPE_CHECKING:
@@ -23,18 +23,9 @@ if TYPE_CHECKING:
     from vxcsum.checksum.table import PacketTable
     from vxcsum.packet.columns import U16
     from vxcsum.report.report import Report
-    from vxcsum.rules.base import Finding
+    from vxcsum.rules.model import Finding
 
 MAX_FRAMES = 5
-#: What is wrong with a checksum, for rules that are not about invalid ones.
-WRONG = {
-    "VX202": Status.PARTIAL,
-    "VX203": Status.PARTIAL,
-    "VX204": Status.PARTIAL,
-    "VX401": Status.ZERO,
-    "VX403": Status.ZERO,
-    "VX404": Status.ZERO,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ def explained(
         lines += ["", f"{rule.code} {rule.name} ({kind}{where}): {rule.title}"]
         shown = statuses_of(finding, report, source, left)
         left -= len(shown)
-        lines += [frame.line(WRONG.get(finding.code, Status.INVALID)) for frame in shown]
+        lines += [frame.line(rule.wrong) for frame in shown]
         if finding.frames > len(shown):
             rest = finding.frames - len(shown)
             lines.append(f"  {rest:,} {'more' if shown else 'frames'}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from vxcsum.synth.recipes import (  # isort: skip
     outer_nat,
+    segmentation,
     unfinished,
     inner,
     policy,
@@ -30,5 +31,6 @@ __all__ = [
     "outer_nat",
     "policy",
     "recording",
+    "segmentation",
     "unfinished",
 ]

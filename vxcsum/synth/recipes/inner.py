@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from vxcsum.synth.packet import (
+    ACK,
     ICMP,
+    PSH,
     Packet,
+    inner_packet,
     ip,
 )
 from vxcsum.synth.recipes.mistakes import (
@@ -90,7 +94,7 @@ def service_traffic(seed: int) -> list[Packet]:
 @recipe(
     "vx302",
     recovered={"pre_nat_destination": ["10.96.0.10"]},
-    confidence={"VX302": "confirmed"},
+    confidence={"VX302": "likely"},
     resembles=("VX603", "VX301", "VX104", "VX508"),
 )
 def vx302(base: int) -> list[Packet]:
@@ -121,7 +125,7 @@ def vx302_given(base: int) -> list[Packet]:
     return rewrite_inner(t.packets, tcp_a, SERVICE, "VX302")
 
 
-@recipe("vx302-unknown", resembles=("VX603", "VX301"), confidence={"VX302": "likely"})
+@recipe("vx302-unknown", resembles=("VX603", "VX301"), confidence={"VX302": "possible"})
 def vx302_unknown(base: int) -> list[Packet]:
     """No candidate: packets with and without payload are off by the same."""
     t = traffic(base + 88, rounds=2)
@@ -175,10 +179,28 @@ def vx303_receiver(base: int) -> list[Packet]:
     return t.packets
 
 
+@recipe("vx303-error", resembles=("VX301", "VX302", "VX304", "VX306", "VX601", "VX603"))
+def vx303_error(base: int) -> list[Packet]:
+    """A gateway behind the tunnel says that large packets have to be fragmented, with a checksum
+    that does not fit what it quotes: large segments are sent again and again; ping works.
+    """
+    t = Traffic(base + 106, outer=none)
+    t.ping(2)
+    port, seq, answered = t.dialogue()
+    payload = t.random(1000)
+    for wait in (0.0, 0.22, 0.45, 0.9, 1.8):
+        p = t.tcp(port, 443, PSH | ACK, payload, seq=seq, ack=answered, wait=wait)
+        needed = struct.pack(">BBHHH", 3, 4, 0, 0, 1400) + inner_packet(p)[:28]
+        told = t.send(ICMP, needed, back=True, src=ip("10.244.2.1"), inner=off_by(0x2BC4))
+        mark(told, "VX303")
+    t.ping(1)
+    return t.packets
+
+
 @recipe(
     "vx303-opposite",
     findings={"VX702": None},
-    confidence={"VX102": "confirmed"},
+    confidence={"VX102": "likely"},
     resembles=("VX303",),
 )
 def vx303_opposite(base: int) -> list[Packet]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vxcsum.synth.packet import (
     ACK,
+    FIN,
     PSH,
     SLL,
     SLL2,
@@ -44,11 +45,16 @@ from vxcsum.synth.sums import (
     none,
     off_by,
     partial,
+    right,
 )
 from vxcsum.synth.traffic import Traffic
 
+if TYPE_CHECKING:
+    from vxcsum.synth.sums import Routine
+
 _NAT = ("VX101", "VX102", "VX103", "VX104", "VX105")
 _SOFTWARE = tuple(f"VX50{n}" for n in range(1, 10))
+_SEGMENT = 1398  # octets of payload, on a path of 1,500 octets
 
 
 @recipe("like-summed", resembles=(*_NAT, *_SOFTWARE, "VX205", "VX600", "VX601", "VX602"))
@@ -235,6 +241,32 @@ def like_large(base: int) -> list[Packet]:
     """Jumbo frames, right."""
     t = traffic(base + 429, rounds=1)
     t.connection(1, low=2000, high=2100)
+    return t.packets
+
+
+def of_the_first(octets: int) -> Routine:
+    """The checksum of the first segment of several, which has so many octets."""
+
+    def routine(pseudo: bytes, segment: bytes) -> int:
+        return right(pseudo[:-8] + struct.pack(">I", octets) + pseudo[-4:], segment[:octets])
+
+    return routine
+
+
+@recipe("like-merged", resembles=("VX306", "VX301", "VX305", "VX600", "VX601", "VX603", "VX905"))
+def like_merged(base: int) -> list[Packet]:
+    """Merged on receipt: TCP frames of many segments with the checksum of the first, which the peer
+    acknowledges; the other direction is not merged.
+    """
+    t = traffic(base + 448, outer=none, rounds=1)
+    port, seq, answered = t.dialogue(1)
+    for segments in (15, 16):
+        payload = t.random(segments * _SEGMENT)
+        p = t.tcp(port, 443, PSH | ACK, payload, seq=seq, ack=answered)
+        t.packets[-1] = mark(p.but(inner=of_the_first(20 + _SEGMENT)), "info:VX903")
+        seq += len(payload)
+        t.tcp(port, 443, ACK, seq=answered, ack=seq, back=True)
+    t.tcp(port, 443, FIN | ACK, seq=seq, ack=answered)
     return t.packets
 
 

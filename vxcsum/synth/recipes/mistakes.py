@@ -30,7 +30,7 @@ from vxcsum.synth.sums import (
 from vxcsum.synth.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def unfinished(packets: Iterable[Packet], *, outer: str = "lco") -> list[Packet]:
@@ -159,6 +159,34 @@ def flip(*bits: int) -> Callable[[bytes], bytes]:
         for bit in bits:
             octets[-1 - bit // 8] ^= 1 << bit % 8
         return bytes(octets)
+
+    return edit
+
+
+def scrubbed(octets: int) -> Callable[[bytes], bytes]:
+    """Replace the last octets of a finished frame by zeros."""
+    return lambda frame: frame[:-octets] + bytes(octets)
+
+
+def renamed(offset: int, names: Mapping[bytes, bytes]) -> Callable[[bytes], bytes]:
+    """Rename the addresses of an IPv4 header in a finished frame, and correct its checksum."""
+
+    def edit(frame: bytes) -> bytes:
+        head, ends = frame[offset : offset + 10] + b"\0\0", frame[offset + 12 : offset + 20]
+        for end in (ends[:4], ends[4:]):
+            head += names.get(end, end)
+        return frame[:offset] + put(head, 10, right(b"", head)) + frame[offset + 20 :]
+
+    return edit
+
+
+def renumbered(offset: int) -> Callable[[bytes], bytes]:
+    """Give both ports of a finished frame other numbers, equal ones equal numbers."""
+
+    def edit(frame: bytes) -> bytes:
+        ports = struct.unpack(">HH", frame[offset : offset + 4])
+        other = ((25173 * port + 13849) % 0x10000 for port in ports)
+        return frame[:offset] + struct.pack(">HH", *other) + frame[offset + 4 :]
 
     return edit
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vxcsum.synth.packet import (
+    ACK,
+    PSH,
     TCP,
     Packet,
     ip,
@@ -43,7 +45,7 @@ from vxcsum.synth.traffic import Traffic
 @recipe(
     "vx101-dnat",
     recovered={"pre_nat_destination": ["192.0.2.12"]},
-    confidence={"VX101": "confirmed"},
+    confidence={"VX101": "likely"},
     resembles=("VX102", "VX103", "VX104", "VX205"),
 )
 def vx101_dnat(base: int) -> list[Packet]:
@@ -119,7 +121,7 @@ def vx101_ipv6(base: int) -> list[Packet]:
 @recipe(
     "vx101-address",
     recovered={"pre_nat_source": ["192.0.2.11"]},
-    confidence={"VX101": "confirmed"},
+    confidence={"VX101": "likely"},
     resembles=("VX103", "VX104"),
 )
 def vx101_address(base: int) -> list[Packet]:
@@ -140,9 +142,9 @@ def lco_nat(seed: int, code: str = "VX102", **more: Any) -> list[Packet]:
 
 @recipe(
     "vx102-pods",
-    recovered={"pre_nat_source": ["192.0.2.11"]},
-    confidence={"VX102": "confirmed"},
-    resembles=("VX101", "VX104", "VX105", "VX103"),
+    recovered={"pre_nat_source": []},
+    confidence={"VX102": "likely"},
+    resembles=("VX101", "VX103", "VX104", "VX105", "VX106"),
 )
 def vx102_pods(base: int) -> list[Packet]:
     """Two pods to two nodes, outer checksums on, masquerade with new ports."""
@@ -168,7 +170,7 @@ def vx102_dnat(base: int) -> list[Packet]:
     return lco_nat(base + 22, dst=ip("192.0.2.99"), rounds=1) + node_traffic(base + 23)
 
 
-@recipe("vx102-vlan", recovered={"pre_nat_source": ["192.0.2.11"]})
+@recipe("vx102-vlan", recovered={"pre_nat_source": []})
 def vx102_vlan(base: int) -> list[Packet]:
     """Outer checksums on, masquerade, behind two VLAN tags."""
     packets = lco_nat(base + 24, ports=Ports(base + 24), rounds=1, dport=8472, vni=1)
@@ -178,7 +180,7 @@ def vx102_vlan(base: int) -> list[Packet]:
 @recipe(
     "vx102-ipv6",
     recovered={"pre_nat_source": ["2001:db8::11"]},
-    confidence={"VX102": "confirmed"},
+    confidence={"VX102": "likely"},
 )
 def vx102_ipv6(base: int) -> list[Packet]:
     """Outer and inner IPv6, masquerade with new ports."""
@@ -197,7 +199,7 @@ def vx102_one_syn(base: int) -> list[Packet]:
 @recipe(
     "vx102-two-syns",
     findings={"VX702": None},
-    confidence={"VX102": "confirmed"},
+    confidence={"VX102": "likely"},
     recovered={"pre_nat_source_port": [45678]},
 )
 def vx102_two_syns(base: int) -> list[Packet]:
@@ -212,7 +214,7 @@ def vx102_two_syns(base: int) -> list[Packet]:
 @recipe(
     "vx102-proof",
     findings={"VX702": None},
-    confidence={"VX102": "confirmed"},
+    confidence={"VX102": "likely"},
     recovered={"pre_nat_source_port": [51785]},
 )
 def vx102_proof(base: int) -> list[Packet]:
@@ -222,6 +224,42 @@ def vx102_proof(base: int) -> list[Packet]:
     pings = list(t.packets)
     syns = [p.but(sport=51785) for p in t.syns(6, gap=3.0)]
     return [*pings, *(mark(nat(p, kernel, sport=4894), "VX102") for p in syns[:5]), syns[5]]
+
+
+@recipe(
+    "vx102-late",
+    recovered={"pre_nat_source": ["192.0.2.11"]},
+    resembles=("VX104", "VX105", "VX101", "VX601"),
+)
+def vx102_late(base: int) -> list[Packet]:
+    """SNAT of the tunnel begins while a connection is up: from then on its small packets are off by
+    twice the difference of the addresses, and what left its pod as a superframe is right.
+    """
+    t = Traffic(base + 29)
+    t.ping(2)
+    port, seq, answered = t.dialogue()
+    before = len(t.packets)
+    t.ping(1)
+    cut = [t.tcp(port, 443, ACK, t.random(400), seq=seq + at, ack=answered) for at in (0, 400, 800)]
+    seq += 1200
+    t.tcp(port, 443, ACK, seq=answered, ack=seq, back=True)
+    request, answer = t.random(61), t.random(47)
+    for wait in (0.0, 0.21, 0.42, 0.84):
+        t.tcp(port, 443, PSH | ACK, request, seq=seq, ack=answered, wait=wait)
+    for wait in (0.0, 0.22, 0.45):
+        t.tcp(port, 443, PSH | ACK, answer, seq=answered, ack=seq, back=True, wait=wait)
+        t.tcp(port, 443, ACK, seq=seq + 61, ack=answered + 47)
+    t.ping(1)
+    right_ones = {id(p) for p in cut}
+    late = translate(
+        t.packets[before:],
+        from_a,
+        kernel,
+        "VX102",
+        src=NEW,
+        healthy=lambda p: not p.transport or id(p) in right_ones,
+    )
+    return t.packets[:before] + late
 
 
 @recipe(
@@ -245,7 +283,7 @@ def vx103(base: int) -> list[Packet]:
     return packets + node_traffic(base + 31)
 
 
-@recipe("vx103-port", recovered={"pre_nat_source": ["192.0.2.11"]}, resembles=("VX101", "VX104"))
+@recipe("vx103-port", recovered={"pre_nat_source": []}, resembles=("VX101", "VX104"))
 def vx103_port(base: int) -> list[Packet]:
     """Only the port rewritten."""
     t = traffic(base + 32, outer=none, rounds=1)
@@ -286,7 +324,7 @@ def vx104(base: int) -> list[Packet]:
     ) + node_traffic(base + 41)
 
 
-@recipe("vx104-port", recovered={"pre_nat_source": ["192.0.2.11"]}, resembles=("VX102", "VX105"))
+@recipe("vx104-port", recovered={"pre_nat_source": []}, resembles=("VX102", "VX105"))
 def vx104_port(base: int) -> list[Packet]:
     """Only the port rewritten, nothing updated: the residuals of VX102, but ICMP is hit, too."""
     t = traffic(base + 42, rounds=1)
@@ -300,7 +338,7 @@ def vx104_address(base: int) -> list[Packet]:
     return translate(t.packets, from_a, stale, "VX104", src=NEW) + node_traffic(base + 44)
 
 
-@recipe("vx104-ipv6", recovered={"pre_nat_source": ["2001:db8::11"]})
+@recipe("vx104-ipv6", recovered={"pre_nat_source": []})
 def vx104_ipv6(base: int) -> list[Packet]:
     """Only the port rewritten, over IPv6."""
     t = traffic(base + 45, rounds=1, outer_version=6)

@@ -77,6 +77,16 @@ def vx403(base: int) -> list[Packet]:
     return change(t.packets, lambda _: True, "VX403")
 
 
+@recipe("vx403-unanswered", findings={"VX702": None}, resembles=("VX404", "VX303", "VX301"))
+def vx403_unanswered(base: int) -> list[Packet]:
+    """The same, and the other end does not take them: nothing is ever answered."""
+    t = Traffic(base + 118, outer=none, outer_version=6)
+    t.ping(4, answered=False)
+    for _ in range(2):
+        t.syns(4)
+    return change(t.packets, lambda _: True, "VX403")
+
+
 @recipe("vx404", unfit=("mixed", "ipv6"), resembles=("VX403", "VX401"))
 def vx404(base: int) -> list[Packet]:
     """UDP over IPv6 inside the tunnel without a checksum."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from vxcsum.synth.packet import (
     ACK,
+    ICMP,
     PSH,
     SLL2,
     SYN,
@@ -14,6 +17,9 @@ from vxcsum.synth.packet import (
 )
 from vxcsum.synth.recipes.mistakes import (
     exchanged,
+    renamed,
+    renumbered,
+    scrubbed,
 )
 from vxcsum.synth.recipes.recipe import (
     change,
@@ -28,6 +34,12 @@ from vxcsum.synth.sums import (
     partial,
 )
 from vxcsum.synth.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Where the IPv4 headers of a tunnel packet are in an Ethernet frame.
+_OUTER, _INNER = 14, 64
 
 
 @recipe("vx901", resembles=("VX909", "VX601"))
@@ -127,6 +139,67 @@ def vx908_plain(base: int) -> list[Packet]:
         t.connection()
         t.dns()
     return [mark(p.but(plain=True, edit=edit), "VX908") for p in t.packets]
+
+
+def accepted(seed: int, **more: Any) -> list[Packet]:
+    """Traffic in which all that is sent is answered, and acknowledged by its number."""
+    t = Traffic(seed, **more)
+    t.arp()
+    for _ in range(2):
+        t.ping(1)
+        t.dialogue()
+        t.dns(1)
+    return t.packets
+
+
+def scrub(packets: Iterable[Packet]) -> list[Packet]:
+    """Replace what transport headers carry by zeros in the file."""
+    return [
+        mark(p.but(edit=scrubbed(len(p.payload))), "VX908") if p.payload else p for p in packets
+    ]
+
+
+@recipe("vx908-payload", whole=True, resembles=("VX600", "VX601", "VX306", "VX301"))
+def vx908_payload(base: int) -> list[Packet]:
+    """An anonymiser replaced all payload by zeros, in a tunnel with outer checksums."""
+    return scrub(accepted(base + 331))
+
+
+@recipe("vx908-payload-nocsum", whole=True, resembles=("VX301", "VX306", "VX600", "VX601"))
+def vx908_payload_nocsum(base: int) -> list[Packet]:
+    """The same in a tunnel without."""
+    return scrub(accepted(base + 332, outer=none))
+
+
+@recipe("vx908-inner-addresses", whole=True, resembles=("VX302", "VX301", "VX603", "VX600"))
+def vx908_inner_addresses(base: int) -> list[Packet]:
+    """An anonymiser renamed the pods and corrected the IP headers: TCP and UDP are wrong inside,
+    and the outer sum, in which header and addresses cancel each other out, is right.
+    """
+    names = {ip("10.244.1.5"): ip("172.16.3.1"), ip("10.244.2.9"): ip("172.16.3.2")}
+    packets = accepted(base + 333)
+    edit = renamed(_INNER, names)
+    packets = [p.but(edit=edit) if p.protocol == ICMP else p for p in packets]
+    return change(packets, lambda p: p.transport, "VX908", edit=edit)
+
+
+@recipe(
+    "vx908-outer-addresses",
+    whole=True,
+    resembles=("VX104", "VX102", "VX105", "VX600"),
+)
+def vx908_outer_addresses(base: int) -> list[Packet]:
+    """An anonymiser renamed the nodes and corrected the IP headers."""
+    names = {ip("192.0.2.11"): ip("198.51.100.1"), ip("192.0.2.12"): ip("198.51.100.2")}
+    packets = accepted(base + 334)
+    return change(packets, lambda _: True, "VX908", edit=renamed(_OUTER, names))
+
+
+@recipe("vx908-ports", whole=True, resembles=("VX302", "VX603", "VX600", "VX104", "VX102"))
+def vx908_ports(base: int) -> list[Packet]:
+    """An anonymiser gave the pods' ports other numbers: inner and outer sums are off alike."""
+    packets = accepted(base + 335)
+    return change(packets, lambda p: p.transport, "VX908", edit=renumbered(_INNER + 20))
 
 
 @recipe("vx909", shorten=37, findings={"VX909": None}, resembles=("VX901", "VX902"))

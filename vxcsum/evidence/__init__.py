@@ -1,0 +1,1 @@
+"""Evidence: accumulators of what laws are scored on."""
