@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from vxcsum.rules.model import address_halves
 from vxcsum.rules.nat import is_ipv4, may_be_translated, sum_of
 from vxcsum.rules.ports import Ports
 from vxcsum.rules.scope import EVERY
-from vxcsum.tabular.words import address_text
 
 if TYPE_CHECKING:
     from vxcsum.evidence.paths import PathKey
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 _MODULUS = 0xFFFF
 #: Inner addresses that are tried as those before NAT.
 _MAX_INNER = 4096
-_MAX_TWINS = 16
 #: Addresses before NAT that are tried together with ports, for each path.
 MAX_HINTS = 8
 
@@ -45,11 +42,6 @@ class Lookups(Ports):
             for network in self.pre_nat
             if network.num_addresses == 1
         ]
-
-    def was_given(self, address: Address) -> bool:
-        """Tell whether an address is in a network that the user gave."""
-        parsed = ipaddress.ip_address(address_text(address)) if self.pre_nat else None
-        return any(parsed in network for network in self.pre_nat)
 
     @cached_property
     def known(self) -> list[Address]:

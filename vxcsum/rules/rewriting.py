@@ -17,6 +17,7 @@ from vxcsum.checksum.algebra import HALF
 from vxcsum.rules import prices
 from vxcsum.rules.case import MODULUS, Case
 from vxcsum.rules.law import Reading
+from vxcsum.rules.lookups import MAX_HINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 INVERSE = {1: 1, 2: HALF}
 #: What was rewritten: nothing that the sum tells, the port, the address, both.
 PORT, ADDRESS, BOTH, VNI = 1, 2, 3, 4
-#: Known addresses tried together with ports, for each path.
-_HINTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Rewriting:
         if self.ports:
             steady, has = case.most_frequent(case.mapping, value)
             options.append(_ports(case, steady, has, None, 0))
-            for number in range(_HINTS):
+            for number in range(MAX_HINTS):
                 hint = case.context.hint_sums(case, number)
                 if not (hint >= 0).any():
                     break

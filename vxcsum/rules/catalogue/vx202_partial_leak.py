@@ -75,7 +75,7 @@ RULE = Rule(
     wrong=Status.PARTIAL,
 )
 
-_SYN, _ACK = 0x02, 0x10
+_ACK = 0x10
 _REMEDIES = (
     Remedy("the guest, pod or host that sends these packets", "ethtool -K eth0 tx off"),
     Remedy(
