@@ -41,6 +41,9 @@ from parts import (
 )
 from renumbering import renumbered
 
+from vxcsum import synth
+from vxcsum.rules import prices
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -314,3 +317,11 @@ def test_the_samples_are_there() -> None:
     assert len(SUMMED_NAT) >= 10
     assert len(WHOLE) >= 30
     assert {f.linktype for capture in HEALTHY for f in frames(capture.data)} >= {1, 113, 276}
+
+
+def test_an_edit_of_which_a_share_is_scored_is_an_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prices, "SCORED", 64)
+    monkeypatch.setattr(prices, "MIN_FLOWS", 8)
+    healthy, _ = synth.make_capture("healthy", frames=6000)
+    found = verdicts(edited(healthy, "payload-random"))
+    assert [v.code for v in found if v.severity != "INFO"] == ["VX908"]

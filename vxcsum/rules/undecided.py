@@ -240,10 +240,10 @@ class Undecided(Lookups):
         single = case.observed(flipped)
         # What is not one bit is other damage.
         of_capture, _ = self._open_frames(case)
-        further = of_capture > case.sum(case.number("frames"))
+        wrong = case.sum(case.number("frames"))
+        further = of_capture > case.sum(case.number("frames") / case.shares[case.number("path")])
         other = np.where(further, prices.FURTHER, prices.CLAIMS["VX601"])
         claims = prices.CLAIMS["VX602"] + other * (single < every)
-        wrong = case.sum(case.number("frames"))
         again = np.minimum((wrong - every) * prices.AGAIN, prices.MOST_AGAIN)
         again -= prices.NOTHING_LEFT
         # Damage hits transmissions; what it saves counts as that of laws does, by observations.
@@ -277,18 +277,19 @@ class Undecided(Lookups):
         there = case.paths >= 0
         path, times = case.number("path"), case.number("frames").astype(np.float64)
         of_paths = np.bincount(path, times, case.paths.size)[there]
-        told = np.bincount(
-            case.paths[there], which(of_paths, self.frames_of_paths[there]), case.places
-        )
+        scored = (self.frames_of_paths * case.shares)[there]
+        told = np.bincount(case.paths[there], which(of_paths, scored), case.places)
         kinds = self._transports.shape[1]
         cells = case.place * kinds + self.transport[case.rows]
         wrong = np.bincount(cells, times, case.places * kinds).reshape(case.places, kinds)
         frames = np.zeros(wrong.shape)
-        np.add.at(frames, case.paths[there], self._transports[there])
-        # What is damaged elsewhere in the capture tells the rate.
+        np.add.at(frames, case.paths[there], (self._transports * case.shares[:, None])[there])
+        # What is damaged elsewhere in the capture tells the rate. Only a share may be scored.
         every, captured = self._open_frames(case)
-        here, there_are = wrong.sum(axis=1), frames.sum(axis=1)
+        here = case.sum(times / case.shares[path])
+        there_are = np.bincount(case.paths[there], self.frames_of_paths[there], case.places)
         one = damaged(every, captured) - damaged(every - here, captured - there_are)
+        one *= case.sum(times) / np.maximum(here, 1.0)
         out: AnyArray = told - np.minimum(one, damaged(wrong, frames).sum(axis=1)) - prices.CHANGED
         return out
 
@@ -310,7 +311,7 @@ class Undecided(Lookups):
         size = len(self.captures)
         wrong = np.bincount(s["capture"][open_], s["frames"][open_], size)[of_place]
         frames = np.array([facts.frames for facts in self.captures], np.float64)[of_place]
-        here = case.sum(case.number("frames"))
+        here = case.sum(case.number("frames") / case.shares[case.number("path")])
         return np.maximum(wrong, here), np.maximum(frames, here)
 
     @cached_property
