@@ -75,10 +75,6 @@ class Verdict:
         """How sure it is."""
         return confidence_of(self.margin)
 
-    def detail(self, name: str) -> Any:
-        """Return what was recovered for each suspect."""
-        return self.details[name]
-
 
 def confidence_of(margin: float) -> Confidence:
     """Return the word for a margin."""
@@ -107,11 +103,14 @@ class Contest:
     ) -> None:
         self._context = context
         self._rivals = rivals
+        #: Laws about paths, with those that explain nothing, and edits; by slot.
         self._laws = {
-            slot: [c for c in competitors if c.law.slot == slot and not c.law.whole]
+            slot: [c for c in (*competitors, *rivals) if c.law.slot == slot and not c.law.whole]
             for slot in _SLOTS
         }
-        self._edits = [c for c in competitors if c.law.whole]
+        self._edits = {
+            slot: [c for c in competitors if c.law.slot == slot and c.law.whole] for slot in _SLOTS
+        }
         self.verdicts: list[Verdict] = []
         #: Where a rule has won already: at a place, or at a node, which does it to all its peers.
         self._won: set[tuple[str, Any]] = set()
@@ -127,11 +126,9 @@ class Contest:
         return self.verdicts
 
     def _round(self) -> bool:
-        context = self._context
-        edited = self._edit()
-        if edited:
+        if self._edit():
             return True
-        parts = []
+        context, parts = self._context, []
         for slot in _SLOTS:
             case = context.case(slot)
             some = case.thinned()
@@ -147,9 +144,7 @@ class Contest:
 
     def _scores(self, slot: str, case: Case) -> list[Score]:
         out = []
-        for competitor in [*self._laws[slot], *self._rivals]:
-            if competitor.law.slot != slot:
-                continue
+        for competitor in self._laws[slot]:
             score = gains(competitor, case, self._repeated(competitor, case))
             if score is not None:
                 self._without_beaten(score, case)
@@ -183,22 +178,22 @@ class Contest:
         """Accept an edit of a capture where it is worth more than all that its paths would say."""
         context = self._context
         best: tuple[float, Score, Case] | None = None
-        cases = {slot: context.case(slot, whole=True).thinned() for slot in _SLOTS}
-        for competitor in self._edits:
-            case = cases[competitor.law.slot]
-            score = gains(competitor, case, self._repeated(competitor, case))
-            if score is None:
-                continue
-            self._without_beaten(score, case)
-            place = int(np.argmax(score.gain))
-            value = float(score.gain[place])
-            if value > (0.0 if best is None else best[0]):
-                best = (value, score, case.only(score.reading.mask & (case.place == place)))
+        for slot in _SLOTS:
+            case = context.case(slot, whole=True).thinned()
+            for competitor in self._edits[slot]:
+                score = gains(competitor, case, self._repeated(competitor, case))
+                if score is None:
+                    continue
+                self._without_beaten(score, case)
+                place = int(np.argmax(score.gain))
+                value = float(score.gain[place])
+                if value > (0.0 if best is None else best[0]):
+                    best = (value, score, case.only(score.reading.mask & (case.place == place)))
         if best is None:
             return False
         value, score, case = best
         rivals = self._rivals_of_edit(case)
-        named = sum(bits for _, bits in rivals.items())
+        named = sum(rivals.values())
         damage = {
             code: float(bits[case.place[0]])
             for code, bits in self._context.damage_bits(case).items()
@@ -242,14 +237,16 @@ class Contest:
 
     def _other_edits(self, winner: Competitor, case: Case) -> list[tuple[str, float]]:
         out = []
-        for competitor in self._edits:
-            if competitor is winner or competitor.code == winner.code:
+        for slot in _SLOTS:
+            others = [c for c in self._edits[slot] if c.code != winner.code]
+            if not others:
                 continue
-            some = self._context.case(competitor.law.slot, whole=True, among=case.rows)
+            some = self._context.case(slot, whole=True, among=case.rows)
             some = replace(some, share=case.share)
-            score = gains(competitor, some)
-            if score is not None and score.gain.max() > 0:
-                out.append((competitor.code, float(score.gain.max())))
+            for competitor in others:
+                score = gains(competitor, some)
+                if score is not None and score.gain.max() > 0:
+                    out.append((competitor.code, float(score.gain.max())))
         return out
 
     def _accept(self, case: Case, some: Case, scores: list[Score]) -> bool:
@@ -306,20 +303,18 @@ class Contest:
             self._win_rows(score.competitor, case, rows, reading, gain, margin, among)
 
     def _judged(self, winner: Competitor, won: Case) -> tuple[AnyArray, dict[str, AnyArray]]:
-        """Return the winner's gain on its own items, those of its rivals, and who is beaten."""
+        """Return the winner's gain on its own items, and those of its rivals by rule."""
         own = gains(winner, won)
         mine = np.full(won.places, NEVER) if own is None else own.gain
         rivals: dict[str, AnyArray] = {}
-        slot = winner.law.slot
-        for competitor in [*self._laws[slot], *self._edits, *self._rivals]:
-            if competitor.code == winner.code:
-                continue
-            score = gains(competitor, self._context.matching(competitor.law, won))
-            if score is not None:
-                before = rivals.get(competitor.code)
-                rivals[competitor.code] = (
-                    score.gain if before is None else np.maximum(before, score.gain)
-                )
+        for laws in (self._laws[won.slot], self._edits[won.slot]):
+            others = [c for c in laws if c.code != winner.code]
+            some = self._context.matching(won, whole=laws is self._edits[won.slot])
+            for competitor in others:
+                score = gains(competitor, some)
+                if score is not None:
+                    before = rivals.get(competitor.code, score.gain)
+                    rivals[competitor.code] = np.maximum(before, score.gain)
         return mine, rivals | self._context.damage_bits(won)
 
     def _win(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from vxcsum.packet.columns import I64, AnyArray, Bool
     from vxcsum.rules.contest import Verdict
-    from vxcsum.rules.law import Law
     from vxcsum.rules.scope import Scope
 
 
@@ -92,12 +91,10 @@ class Undecided(Lookups):
         of_path[names] = np.arange(names.size)
         return Case(self, slot, rows, place, of_path, names)
 
-    def matching(self, law: Law, won: Case) -> Case:
-        """Return the part of what another law explains that a law may look at."""
-        if law.slot != won.slot:
-            return won.only(np.zeros(0, np.int64))
+    def matching(self, won: Case, *, whole: bool) -> Case:
+        """Return the part of what a law explains that others, or edits, may look at."""
         allowed = np.zeros(len(self.suspects["path"]), np.bool_)
-        allowed[self._rows(law.slot, whole=law.whole)] = True
+        allowed[self._rows(won.slot, whole=whole)] = True
         return won.only(allowed[won.rows])
 
     def claim(self, case: Case, *, whole: bool) -> None:
